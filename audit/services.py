@@ -1,0 +1,61 @@
+"""The one way an event gets into the audit log."""
+
+from typing import Any, Protocol
+
+from django.db.models import Model
+
+from audit.actions import AuditAction
+from audit.models import AuditEvent
+
+MASK = "••••••"
+
+
+class EventActor(Protocol):
+    """What the log keeps of an actor (``tenants.actors.Actor`` has it)."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def identifier(self) -> str: ...
+    @property
+    def ip(self) -> str: ...
+
+
+def record(
+    *,
+    organization: Model,
+    actor: EventActor,
+    action: AuditAction,
+    target: Model | None = None,
+    changes: dict[str, Any] | None = None,
+) -> AuditEvent:
+    """Write one event, in the caller's transaction, so that it stands or falls with the change."""
+    event = AuditEvent(
+        organization=organization,
+        actor_kind=actor.kind,
+        actor_label=actor.label[:200],
+        actor_id=actor.identifier,
+        action=AuditAction(action),
+        target_type=target._meta.model_name or "" if target else "",
+        target_id=str(target.pk) if target else "",
+        target_label=str(target)[:200] if target else "",
+        changes=changes or {},
+        ip=actor.ip or None,
+    )
+    event.save()
+    return event
+
+
+def difference(
+    before: dict[str, Any], after: dict[str, Any], *, secret: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """The changed keys as ``{key: [before, after]}``; values of ``secret`` keys are masked."""
+    changed: dict[str, Any] = {}
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if old == new:
+            continue
+        changed[key] = [MASK, MASK] if key in secret else [old, new]
+    return changed

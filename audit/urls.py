@@ -1,0 +1,4 @@
+"""Pages of audit."""
+
+app_name = "audit"
+urlpatterns: list = []

@@ -1,0 +1,353 @@
+"""Starting children: a pool for everyone, and one call for short operations.
+
+For the Django side, of which nothing is known here.
+"""
+
+import atexit
+import contextlib
+import json
+import os
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from common.children.box import Box
+from common.children.child import Child
+from common.children.endings import ChildTimedOut
+from common.children.environment import clean_environment
+from common.errors import DatanikaError, TransientError
+from common.redaction import Redactor, secrets_in
+
+#: A cold start on a busy small machine: the imports of dlt and dbt.
+_START_SECONDS = 120.0
+
+#: A child that does not read its order is stuck.
+_ORDER_SECONDS = 30.0
+
+#: Between the request to stop and the end, for the cancel hooks of a driver.
+_GRACE_SECONDS = 2.0
+
+
+class ChildNotStarted(TransientError):
+    """The work could not be started in a process of its own."""
+
+    code = "child_not_started"
+
+
+@dataclass(frozen=True)
+class WarmReport:
+    """The warm parent after its imports.
+
+    More than one thread is a fault. ``failed`` holds the modules that did not import, with why.
+    """
+
+    pid: int
+    threads: int
+    failed: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a short operation: ``value`` of its ``data`` event, and its ``error`` event."""
+
+    events: list[dict[str, Any]] = field(default_factory=list)
+    error: dict[str, Any] | None = None
+    value: Any = None
+    timed_out: bool = False
+
+
+class _Server:
+    """One warm parent process and the socket to it."""
+
+    def __init__(self, preload: Sequence[str], python: str) -> None:
+        self.scratch = tempfile.mkdtemp(prefix="datanika-warm-")
+        self.socket, theirs = socket.socketpair()
+        command = [python, "-P", "-m", "common.children.warm", "--fd", str(theirs.fileno())]
+        with theirs:
+            self.process = subprocess.Popen(
+                [*command, "--scratch", self.scratch, "--preload", *preload],
+                env=clean_environment(self.scratch),
+                cwd=self.scratch,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                # Ctrl-C is for the owner, which then ends its children in order.
+                start_new_session=True,
+            )
+        self.report: WarmReport | None = None
+        self.report_lock = threading.Lock()
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def stop(self) -> None:
+        self.socket.close()
+        try:
+            self.process.wait(_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+class ChildPool:
+    """Children forked from one warm parent. Thread-safe.
+
+    The warm parent is started at the first need, and again when it died.
+    """
+
+    def __init__(self, preload: Sequence[str], python: str = sys.executable) -> None:
+        self._preload = tuple(preload)
+        self._python = python
+        self._lock = threading.Lock()
+        self._server: _Server | None = None
+        _pools.add(self)
+
+    def warm_up(self) -> WarmReport:
+        """Start the warm parent and wait until its imports are done."""
+        with self._lock:
+            server = self._current()
+        with server.report_lock:
+            if server.report is None:
+                server.report = _read_report(server)
+        return server.report
+
+    def spawn(self, entry: str, spec: dict[str, Any], box: Box) -> Child:
+        """Start ``entry`` (``"package.module:function"``) in a child; close that afterwards.
+
+        The private directory of the box is made if it is not there, and removed by ``Child.close``.
+        """
+        Path(box.private_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
+        order = json.dumps({"entry": entry, "spec": spec, "box": box.as_json()}).encode()
+        redactor = Redactor(secrets_in(spec))
+        for _ in range(
+            2
+        ):  # the warm parent may have died since the last child; a fresh one gets one chance
+            child = self._try_spawn(order, box, redactor)
+            if child is not None:
+                return child
+        raise ChildNotStarted(remedy="Look at the log of the worker and the memory of the machine.")
+
+    def close(self) -> None:
+        """End the warm parent and with it every child still running."""
+        with self._lock:
+            server, self._server = self._server, None
+        if server is not None:
+            server.stop()
+
+    def _current(self) -> _Server:
+        """The live warm parent; the caller holds the lock."""
+        if self._server is not None and not self._server.alive:
+            self._server.stop()
+            self._server = None
+        if self._server is None:
+            self._server = _Server(self._preload, self._python)
+        return self._server
+
+    def _try_spawn(self, order: bytes, box: Box, redactor: Redactor) -> Child | None:
+        ours, theirs = _make_pipes()
+        request = {"op": "fork", "private_dir": box.private_dir}
+        try:
+            with self._lock:
+                server = self._current()
+                sent = _send(server, request, [theirs[name] for name in _PIPE_ORDER])
+        finally:
+            for fd in theirs.values():
+                os.close(fd)
+        order_fd = ours.pop("order")
+        try:
+            pid = _read_pid(ours["status"]) if sent else None
+            if pid is not None:
+                _write_order(order_fd, order)
+        finally:
+            os.close(order_fd)
+        if pid is None:
+            for fd in ours.values():
+                os.close(fd)
+            return None
+        return Child(
+            pid=pid,
+            pipes=ours,
+            signaller=lambda pid, number: self._signal(server, pid, number),
+            redactor=redactor,
+            private_dir=box.private_dir,
+        )
+
+    def _signal(self, server: _Server, pid: int, number: int) -> None:
+        """Through the warm parent, which alone knows that the number still means this child."""
+        with self._lock:
+            _send(server, {"op": "signal", "pid": pid, "signal": int(number)}, [])
+
+    def _forget(self) -> None:
+        """In a process forked from the owner: the warm parent must still see the owner's death."""
+        self._lock = threading.Lock()
+        if self._server is not None:
+            self._server.socket.close()
+            self._server.process.returncode = 0  # not our child: nothing to wait for
+            self._server = None
+
+
+def run_to_end(
+    pool: ChildPool,
+    entry: str,
+    spec: dict[str, Any],
+    box: Box,
+    timeout: float,
+    on_event: Callable[[dict[str, Any]], None] | None = None,
+) -> Outcome:
+    """Run a short operation and wait for it, ``timeout`` seconds at most.
+
+    Its errors come in the outcome and are never raised. The private directory is removed.
+    """
+    deadline = time.monotonic() + timeout
+    try:
+        child = pool.spawn(entry, spec, box)
+    except DatanikaError as error:
+        shutil.rmtree(box.private_dir, ignore_errors=True)
+        return Outcome(error=error.as_event())
+    events: list[dict[str, Any]] = []
+    with contextlib.closing(child):
+        timed_out = _collect(child, deadline, events, on_event)
+    if timed_out:
+        late = ChildTimedOut(
+            f"The operation did not end within {timeout:g} seconds and was stopped.",
+            remedy="Check that the other system answers, or try again later.",
+        )
+        return Outcome(events, late.as_event(), _value(events), timed_out=True)
+    error_event = next((event for event in events if event["event"] == "error"), None)
+    return Outcome(events, error_event, _value(events))
+
+
+def new_private_dir(parent: Path | None = None) -> str:
+    """A fresh directory for one child, readable by its owner only."""
+    return tempfile.mkdtemp(prefix="datanika-child-", dir=parent)
+
+
+def _collect(
+    child: Child,
+    deadline: float,
+    events: list[dict[str, Any]],
+    on_event: Callable[[dict[str, Any]], None] | None,
+) -> bool:
+    """Gather the child's events; True when the time was up before its end."""
+    while not child.finished:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            child.terminate()
+            _wait(child, _GRACE_SECONDS)
+            return True
+        for event in child.read_events(left):
+            events.append(event)
+            if on_event is not None:
+                on_event(event)
+    return False
+
+
+def _wait(child: Child, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not child.finished and time.monotonic() < deadline:
+        child.read_events(deadline - time.monotonic())
+
+
+def _value(events: list[dict[str, Any]]) -> Any:
+    return next((event.get("value") for event in events if event["event"] == "data"), None)
+
+
+#: The order in which ``warm.py`` expects the descriptors.
+_PIPE_ORDER = ("order", "events", "noise", "status")
+
+
+def _make_pipes() -> tuple[dict[str, int], dict[str, int]]:
+    ours: dict[str, int] = {}
+    theirs: dict[str, int] = {}
+    for name in _PIPE_ORDER:
+        reader, writer = os.pipe()
+        mine, its = (writer, reader) if name == "order" else (reader, writer)
+        os.set_blocking(mine, False)
+        ours[name], theirs[name] = mine, its
+    return ours, theirs
+
+
+def _send(server: _Server, request: dict[str, Any], fds: list[int]) -> bool:
+    line = json.dumps(request).encode() + b"\n"
+    try:
+        sent = socket.send_fds(server.socket, [line], fds) if fds else 0
+        server.socket.sendall(line[sent:])
+    except OSError:
+        return False
+    return True
+
+
+def _read_pid(status_fd: int) -> int | None:
+    """The child's process id, or None when the warm parent died or could not fork."""
+    text = b""
+    while not text.endswith(b"\n"):
+        if not _ready(status_fd, select.POLLIN, _START_SECONDS):
+            return None
+        chunk = os.read(
+            status_fd, 1
+        )  # byte by byte: what follows the first line is the Child's to read
+        if not chunk:
+            return None
+        text += chunk
+    word, _, rest = text.decode().partition(" ")
+    return int(rest) if word == "pid" else None
+
+
+def _write_order(fd: int, order: bytes) -> None:
+    rest = memoryview(order)
+    while rest and _ready(fd, select.POLLOUT, _ORDER_SECONDS):
+        try:
+            rest = rest[os.write(fd, rest) :]
+        except BrokenPipeError:  # the child died; its ending tells the reason
+            return
+
+
+def _ready(fd: int, kind: int, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(fd, kind)
+    return bool(poll.poll(seconds * 1000))
+
+
+def _read_report(server: _Server) -> WarmReport:
+    server.socket.settimeout(_START_SECONDS)
+    try:
+        with server.socket.makefile("rb") as stream:
+            report = json.loads(stream.readline())
+    except (OSError, ValueError) as error:
+        raise ChildNotStarted(
+            "The process that children are started from did not come up.",
+            remedy="Look at the log of the worker.",
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            server.socket.settimeout(None)
+    return WarmReport(server.process.pid, report["threads"], report["failed"])
+
+
+_pools: weakref.WeakSet[ChildPool] = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    for pool in list(_pools):
+        pool.close()
+
+
+def _forget_all() -> None:
+    for pool in list(_pools):
+        pool._forget()
+
+
+atexit.register(_close_all)
+os.register_at_fork(after_in_child=_forget_all)

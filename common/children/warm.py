@@ -1,0 +1,238 @@
+"""The warm parent: imports the heavy libraries once and forks a child for each order.
+
+``python -m common.children.warm --fd N --scratch DIR --preload MODULE ...`` serves the Unix socket
+``N`` until its owner is gone. It stays single-threaded, opens no connection and never sees a spec:
+children read theirs from a pipe of their own.
+
+A request is one JSON line: ``{"op": "fork", "private_dir": ...}`` with four descriptors (order,
+events, noise, status), or ``{"op": "signal", "pid": ..., "signal": ...}``. The one answer on the
+socket is the report after the imports. A child's status pipe gets ``pid N`` from the child and
+``exit N`` from here.
+"""
+
+import argparse
+import contextlib
+import ctypes
+import gc
+import importlib
+import io
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common.children.entry import run_child
+
+#: Descriptors of a fork request: order, events, noise, status.
+FDS_PER_FORK = 4
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+@dataclass(frozen=True)
+class _Running:
+    status_fd: int
+    private_dir: str
+
+
+class WarmParent:
+    """Forks children on request, reaps them, and takes all of them along when the owner goes."""
+
+    def __init__(self, owner: socket.socket) -> None:
+        self._owner = owner
+        self._running: dict[int, _Running] = {}
+        self._text = b""
+        self._fds: deque[int] = deque()
+        self._wake_reader, self._wake_writer = os.pipe()
+        for fd in (self._wake_reader, self._wake_writer):
+            os.set_blocking(fd, False)
+
+    def serve(self) -> None:
+        """Answer requests until the owner's end of the socket is closed, by it or by its death."""
+        self._install_signals()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._owner, selectors.EVENT_READ)
+            selector.register(self._wake_reader, selectors.EVENT_READ)
+            while True:
+                ready = {key.fd for key, _ in selector.select()}
+                if self._wake_reader in ready:
+                    _drain(self._wake_reader)
+                    self._reap()
+                if self._owner.fileno() in ready and not self._receive():
+                    break
+        self._end_all()
+
+    def _install_signals(self) -> None:
+        # The owner decides when this ends; a signal to the whole service must leave it its time.
+        for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(ignored, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
+
+    def _receive(self) -> bool:
+        try:
+            data, fds, _, _ = socket.recv_fds(self._owner, 65536, 64)
+        except ConnectionError:
+            return False
+        self._fds.extend(fds)
+        *lines, self._text = (self._text + data).split(b"\n")
+        for line in lines:
+            self._answer(json.loads(line))
+        return bool(data)
+
+    def _answer(self, request: dict[str, Any]) -> None:
+        if request["op"] == "fork":
+            self._fork(request["private_dir"])
+        elif request["op"] == "signal" and request["pid"] in self._running:
+            _signal_group(request["pid"], request["signal"])
+
+    def _fork(self, private_dir: str) -> None:
+        order, events, noise, status = (self._fds.popleft() for _ in range(FDS_PER_FORK))
+        try:
+            pid = os.fork()
+        except OSError as error:
+            pid = -1
+            os.write(status, f"failed {error.strerror}\n".encode())
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            run_child(order_fd=order, events_fd=events, noise_fd=noise, status_fd=status)
+        for fd in (order, events, noise):
+            os.close(fd)
+        if pid > 0:
+            self._running[pid] = _Running(status, private_dir)
+        else:
+            os.close(status)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid in self._running:
+                self._bury(pid, os.waitstatus_to_exitcode(status))
+
+    def _bury(self, pid: int, code: int) -> None:
+        child = self._running.pop(pid)
+        _signal_group(pid, signal.SIGKILL)
+        for stray in _own_children() - self._running.keys():
+            _signal_group(stray, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            os.write(child.status_fd, b"exit %d\n" % code)
+        os.close(child.status_fd)
+
+    def _end_all(self) -> None:
+        """The owner is gone, and with it whoever would remove the children's directories."""
+        private_dirs = [child.private_dir for child in self._running.values()]
+        for pid in self._running:
+            _signal_group(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and (self._running or _own_children()):
+            self._reap()
+            time.sleep(0.01)
+        for directory in private_dirs:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def preload(modules: Iterable[str]) -> dict[str, str]:
+    """Import the modules; the ones that failed, each with the reason."""
+    failed: dict[str, str] = {}
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # noqa: BLE001, a library may fail in any way at all
+            failed[name] = f"{type(error).__name__}: {error}"
+    for name, settle in _SETTLE.items():
+        if name in sys.modules:
+            settle(sys.modules[name])
+    return failed
+
+
+def _close_default_connection(duckdb: Any) -> None:
+    """``import duckdb`` opens a database with a thread for each core; a fork would lose them."""
+    duckdb.default_connection().close()
+
+
+#: What has to be put right after an import so that this process can fork.
+_SETTLE: dict[str, Callable[[Any], None]] = {"duckdb": _close_default_connection}
+
+
+def _signal_group(pid: int, number: int) -> None:
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        # Not yet leader of its group, in the first moments after the fork.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+    except PermissionError:
+        pass
+
+
+def _own_children() -> set[int]:
+    """Every process whose parent this is: children, and what their dead children left behind."""
+    try:
+        text = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+    except OSError:
+        return set()
+    return {int(pid) for pid in text.split()}
+
+
+def _drain(fd: int) -> None:
+    with contextlib.suppress(BlockingIOError):
+        while os.read(fd, 4096):
+            pass
+
+
+def _adopt_orphans() -> None:
+    """What a child leaves behind becomes ours, not init's, so that it can be found and ended."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _thread_count() -> int:
+    tasks = Path("/proc/self/task")
+    return len(list(tasks.iterdir())) if tasks.exists() else threading.active_count()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m common.children.warm")
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--scratch", required=True, help="directory removed at the end")
+    parser.add_argument("--preload", nargs="*", default=[])
+    options = parser.parse_args()
+    for stream in (sys.stdout, sys.stderr):
+        # In a child both are the noise pipe; a crash must not take the last lines with it.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    _adopt_orphans()
+    with socket.socket(fileno=options.fd) as owner:
+        os.set_inheritable(owner.fileno(), False)
+        failed = preload(options.preload)
+        report = {"ready": True, "failed": failed, "threads": _thread_count()}
+        # Collected and frozen before the first fork, so that children share these pages for good.
+        gc.collect()
+        gc.disable()
+        gc.freeze()
+        with contextlib.suppress(BrokenPipeError):
+            owner.sendall(json.dumps(report).encode() + b"\n")
+        WarmParent(owner).serve()
+    shutil.rmtree(options.scratch, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,333 @@
+"""DuckDB: source, destination and dbt warehouse in one local file."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from common.errors import NotFound, TransientError, UserError
+from connections.connectors.base import (
+    Capabilities,
+    CatalogPage,
+    Category,
+    Column,
+    Connector,
+    ConnectorForm,
+    Help,
+    Sample,
+    Stage,
+    Table,
+    Target,
+)
+from connections.connectors.catalog import select_page
+from connections.connectors.checks import Outcome, run_steps
+from connections.connectors.duckdb_support import (
+    connect_duckdb,
+    explain_duckdb,
+    lockdown,
+    time_limit,
+)
+from connections.connectors.fields import PathField
+from connections.connectors.local_files import database_file, found, readable_size
+from connections.connectors.sql import (
+    Dialect,
+    quote_identifier,
+    quote_table,
+    select_columns,
+    where,
+)
+from connections.connectors.texts import gettext_noop
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: Where a DuckDB file carries its mark, behind a checksum.
+_MAGIC = (8, b"DUCK")
+_COUNT_ROWS = 5_000_000
+
+_TABLES = """
+SELECT schema_name, table_name, 'table', estimated_size FROM duckdb_tables()
+WHERE database_name = current_database() AND NOT internal
+UNION ALL
+SELECT schema_name, view_name, 'view', NULL FROM duckdb_views()
+WHERE database_name = current_database() AND NOT internal
+"""
+_SCHEMAS = """
+SELECT schema_name FROM duckdb_schemas() WHERE database_name = current_database()
+AND schema_name NOT IN ('information_schema', 'pg_catalog') ORDER BY 1
+"""
+_COLUMNS = """
+SELECT column_name, data_type, is_nullable FROM duckdb_columns()
+WHERE database_name = current_database() AND schema_name = ? AND table_name = ?
+ORDER BY column_index
+"""
+_PRIMARY_KEY = """
+SELECT constraint_column_names FROM duckdb_constraints() WHERE database_name = current_database()
+AND schema_name = ? AND table_name = ? AND constraint_type = 'PRIMARY KEY'
+"""
+
+
+class DuckdbForm(ConnectorForm):
+    """Where the file is."""
+
+    path = PathField(
+        placeholder="warehouse.duckdb",
+        help_text=_(
+            "The database file, below the organization's files directory. "
+            "As a destination it is created by the first run."
+        ),
+    )
+
+    sections = ((gettext_noop("File"), ("path",)),)
+    spans = {"path": "f-6"}
+
+    def clean_path(self) -> str:
+        path: str = self.cleaned_data["path"]
+        if path.startswith(":") or path.endswith("/"):
+            raise ValidationError(_("Name a file, for example warehouse.duckdb."))
+        return path
+
+
+class DuckdbConnector(Connector):
+    """One DuckDB database file; one process may write it at a time."""
+
+    key = "duckdb"
+    label = "DuckDB"
+    category = Category.WAREHOUSE
+    description = gettext_noop("A fast analytical database in one file, nothing to install.")
+    tile = "Du"
+    capabilities = Capabilities(
+        source=True,
+        destination=True,
+        dbt=True,
+        single_writer=True,
+        local=True,
+        write_dispositions=frozenset({"append", "replace", "merge"}),
+    )
+    form_class = DuckdbForm
+    help = Help(
+        title=gettext_noop("One writer"),
+        text=gettext_noop(
+            "Only one process can write the file at a time. "
+            "Runs that write to it wait for each other."
+        ),
+    )
+
+    def address(self, config: dict[str, Any]) -> str:
+        return str(config.get("path", ""))
+
+    def file(self, target: Target, *, must_exist: bool) -> Path:
+        """The database file, judged by the file policy. With ``must_exist=False`` its directory has
+        to exist.
+        """
+        path = database_file(target, must_exist=must_exist)
+        if not path.parent.is_dir():
+            raise NotFound(
+                f'There is no directory for "{target.config["path"]}".',
+                field="path",
+                remedy="Choose a path in a directory that exists.",
+            )
+        return path
+
+    def dbt_profile(self, target: Target, *, schema: str, threads: int) -> dict[str, Any]:
+        path = self.file(target, must_exist=False)
+        if path.stem == schema:
+            # DuckDB names the catalogue after the file: "x.y" could then mean catalogue or schema.
+            raise UserError(
+                f'The schema "{schema}" has the same name as the database file.',
+                field="schema",
+                remedy="Choose another schema, or rename the file.",
+            )
+        return {
+            "type": "duckdb",
+            "path": str(path),
+            "schema": schema,
+            "threads": threads,
+            "settings": {"TimeZone": "UTC"},
+        }
+
+    def check(self, target: Target, role: str) -> Iterator[Stage]:
+        writes = role in {"destination", "both"}
+        steps = [("path", lambda: self._check_path(target, writes))]
+        if not writes or self._exists(target):
+            steps.append(("open", lambda: _check_open(target)))
+        if role in {"source", "both"} and self._exists(target):
+            steps.append(("read", lambda: _check_tables(target)))
+        if writes:
+            steps.append(("write", lambda: self._check_write(target)))
+        return run_steps(steps)
+
+    def discover(
+        self, target: Target, *, search: str, schema: str, after: str, limit: int
+    ) -> CatalogPage:
+        with _open(target) as con:
+            tables = [Table(*row) for row in con.execute(_TABLES).fetchall()]
+            schemas = tuple(name for (name,) in con.execute(_SCHEMAS).fetchall())
+        return select_page(
+            tables, search=search, schema=schema, after=after, limit=limit, schemas=schemas
+        )
+
+    def describe(self, target: Target, *, schema: str, table: str) -> Table:
+        with _open(target) as con:
+            return _describe(con, schema or "main", table)
+
+    def sample(
+        self,
+        target: Target,
+        *,
+        schema: str,
+        table: str,
+        columns: list[str] | None,
+        filters: list[dict[str, Any]],
+        limit: int,
+    ) -> Sample:
+        with _open(target) as con:
+            described = _describe(con, schema or "main", table)
+            source = f"FROM {quote_table(described.schema, table)}"
+            countable = described.rows is not None and described.rows <= _COUNT_ROWS
+            return sample_relation(
+                con, source, described.columns, columns, filters, limit, countable=countable
+            )
+
+    def _exists(self, target: Target) -> bool:
+        try:
+            return database_file(target, must_exist=False).exists()
+        except UserError:
+            return False
+
+    def _check_path(self, target: Target, writes: bool) -> Outcome:
+        path = self.file(target, must_exist=not writes)
+        if path.exists():
+            return Outcome(f"{target.config['path']} is there ({readable_size(path)}).")
+        return Outcome(f"{target.config['path']} will be created by the first run.")
+
+    def _check_write(self, target: Target) -> Outcome:
+        path = self.file(target, must_exist=False)
+        # DuckDB writes its log beside the file, so the directory counts in either case.
+        places = [path, path.parent] if path.exists() else [path.parent]
+        if not all(os.access(place, os.W_OK) for place in places):
+            raise UserError(
+                f'"{target.config["path"]}" cannot be written.',
+                field="path",
+                remedy="Ask the operator to check the permissions of that directory.",
+            )
+        return Outcome("Schemas and tables can be created.")
+
+
+def sample_relation(
+    con: "duckdb.DuckDBPyConnection",
+    source: str,
+    known: tuple[Column, ...],
+    columns: list[str] | None,
+    filters: list[dict[str, Any]],
+    limit: int,
+    *,
+    countable: bool,
+) -> Sample:
+    """Rows of a ``FROM …`` as text, and the counts of the filters where ``countable``."""
+    shown = select_columns(columns, known)
+    condition = where(filters, known, Dialect.DUCKDB)
+    texts = ", ".join(f"{quote_identifier(column.name)}::VARCHAR" for column in shown)
+    rows = con.execute(
+        f"SELECT {texts} {source}{condition.clause} LIMIT {int(limit)}", list(condition.parameters)
+    ).fetchall()
+    kept = total = None
+    if filters and countable:
+        counts = con.execute(
+            f"SELECT count(*) FILTER (WHERE {condition.condition}), count(*) {source}",
+            list(condition.parameters),
+        ).fetchone()
+        kept, total = counts or (None, None)
+    return Sample(tuple(column.name for column in shown), tuple(rows), kept, total)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether another process holds the file open for writing, asked of the system as DuckDB asks
+    it.
+    """
+    with path.open("rb") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        fcntl.lockf(file, fcntl.LOCK_UN)
+    return False
+
+
+def _check_open(target: Target) -> Outcome:
+    with _open(target) as con:
+        version = con.execute("SELECT version()").fetchone()
+    return Outcome(f"It is a DuckDB database, read by DuckDB {version[0] if version else ''}.")
+
+
+def _check_tables(target: Target) -> Outcome:
+    with _open(target) as con:
+        row = con.execute(f"SELECT count(*) FROM ({_TABLES})").fetchone()
+    return found(row[0] if row else 0)
+
+
+@contextmanager
+def _open(target: Target) -> "Iterator[duckdb.DuckDBPyConnection]":
+    """The file, read-only and locked down: a stranger's views may name files and addresses."""
+    import duckdb
+
+    shown = target.config["path"]
+    path = database_file(target, must_exist=True)
+    _require_duckdb(path, shown)
+    try:
+        with closing(connect_duckdb(path, read_only=True)) as con:
+            lockdown(con)
+            with time_limit(con):
+                yield con
+    except duckdb.Error as error:
+        raise explain_duckdb(
+            error,
+            f'"{shown}" cannot be read.',
+            field="path",
+            remedy="Check that the file was written by this or an earlier version of DuckDB.",
+        ) from error
+
+
+def _require_duckdb(path: Path, shown: str) -> None:
+    offset, mark = _MAGIC
+    with path.open("rb") as file:
+        head = file.read(offset + len(mark))
+    if head[offset:] != mark:
+        raise UserError(
+            f'"{shown}" is not a DuckDB database.',
+            field="path",
+            remedy="Name the database file itself, or a new file for a destination.",
+        )
+    if is_locked(path):
+        raise TransientError(
+            f'"{shown}" is used by another process.',
+            field="path",
+            remedy="Try again when the run or program that writes it is done.",
+        )
+
+
+def _describe(con: "duckdb.DuckDBPyConnection", schema: str, table: str) -> Table:
+    row = con.execute(
+        f"SELECT k, r FROM ({_TABLES}) AS t(s, n, k, r) WHERE s = ? AND n = ?", [schema, table]
+    ).fetchone()
+    if row is None:
+        raise NotFound(
+            f'There is no table "{schema}.{table}" in the database.',
+            field="table",
+            remedy="Refresh the catalogue and choose again.",
+        )
+    columns = con.execute(_COLUMNS, [schema, table]).fetchall()
+    key = con.execute(_PRIMARY_KEY, [schema, table]).fetchone()
+    return Table(
+        schema,
+        table,
+        kind=row[0],
+        rows=row[1],
+        columns=tuple(Column(*column) for column in columns),
+        primary_key=tuple(key[0]) if key else (),
+    )

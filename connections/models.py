@@ -1,0 +1,113 @@
+"""How to reach a system, and what is known to stand in a warehouse."""
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from common.crypto import EncryptedJSONField
+from common.scoping import LIVE, OrganizationManager, OrganizationOwned, Trashable, TrashableManager
+from connections.connectors.base import Connector
+from connections.connectors.registry import get_connector
+
+
+class UseAs(models.TextChoices):
+    SOURCE = "source", "Source"
+    DESTINATION = "destination", "Destination"
+    BOTH = "both", "Source and destination"
+
+
+class CheckStatus(models.TextChoices):
+    UNTESTED = "untested"
+    HEALTHY = "healthy"
+    WARNING = "warning"
+    UNREACHABLE = "unreachable"
+
+
+class Connection(OrganizationOwned, Trashable):
+    """A configured system: a connector, its settings, and its encrypted secrets."""
+
+    name = models.CharField(max_length=80)
+    slug = models.SlugField(max_length=64)
+    connector = models.CharField(max_length=32)
+    use_as = models.CharField(max_length=12, choices=UseAs, default=UseAs.SOURCE)
+    config = models.JSONField(default=dict, blank=True)
+    #: Write-only in every face.
+    secrets = EncryptedJSONField(blank=True, default=dict, editable=False)
+    #: Steps that may use it at once; None leaves it to the connector (a single writer has 1).
+    max_concurrent_runs = models.PositiveSmallIntegerField(null=True, blank=True)
+    check_status = models.CharField(
+        max_length=12, choices=CheckStatus, default=CheckStatus.UNTESTED, editable=False
+    )
+    checked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    #: The stages of the last check, as the child reported them.
+    check_stages = models.JSONField(default=list, blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[TrashableManager["Connection"]] = TrashableManager()
+
+    class Meta(OrganizationOwned.Meta):
+        ordering = ["name", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "slug"], condition=LIVE, name="connection_slug_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def type(self) -> Connector:
+        return get_connector(self.connector)
+
+    @property
+    def address(self) -> str:
+        return self.type.address(self.config)
+
+    @property
+    def is_source(self) -> bool:
+        return self.use_as in {UseAs.SOURCE, UseAs.BOTH}
+
+    @property
+    def is_destination(self) -> bool:
+        return self.use_as in {UseAs.DESTINATION, UseAs.BOTH}
+
+    @property
+    def slots(self) -> int | None:
+        """How many steps may use it at once; None is unlimited."""
+        if self.max_concurrent_runs:
+            return self.max_concurrent_runs
+        return 1 if self.type.capabilities.single_writer else None
+
+    def as_endpoint(self) -> dict[str, Any]:
+        """The spec's view of it, secrets included: for a child's pipe only."""
+        return {"connector": self.connector, "config": self.config, "secrets": self.secrets}
+
+
+class DatasetTable(OrganizationOwned):
+    """A table that a pipeline loads (or will load) into a warehouse: dbt's sources are made of these."""
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="+")
+    schema = models.CharField(max_length=63)
+    name = models.CharField(max_length=255)
+    #: ``[{"name": …, "type": …}]`` in the warehouse's words, once known.
+    columns = models.JSONField(default=list, blank=True)
+    #: The slug of the pipeline that loads it.
+    loaded_by = models.CharField(max_length=64, blank=True)
+    loaded_at = models.DateTimeField(null=True, blank=True)
+    row_count = models.BigIntegerField(null=True, blank=True)
+
+    objects: ClassVar[OrganizationManager["DatasetTable"]] = OrganizationManager()
+
+    class Meta(OrganizationOwned.Meta):
+        ordering = ["schema", "name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "schema", "name"], name="dataset_table_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"

@@ -1,0 +1,149 @@
+"""The door to the child side: checks, discovery and samples, each in a boxed child of the caller's process."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from common.children.box import Box
+from common.children.client import ChildPool, new_private_dir, run_to_end
+from common.errors import DatanikaError, TransientError, UserError
+from connections.models import Connection
+from tenants.models import Organization
+
+OPERATIONS = "connections.connectors.operations"
+#: Imported once by the warm parent, so that a child starts in tenths of a second.
+PRELOAD = (
+    "connections.connectors.operations",
+    "pipelines.engine.main",
+    "transforms.engine.main",
+)
+SECONDS = 30
+
+
+@lru_cache(maxsize=1)
+def pool() -> ChildPool:
+    """The warm parent of this process, started at first use."""
+    return ChildPool(PRELOAD)
+
+
+def files_root(organization: Organization) -> Path:
+    """The organization's own files; by primary key, so that a rename moves nothing."""
+    root = Path(settings.DATA_DIR) / "files" / str(organization.pk)
+    root.mkdir(parents=True, exist_ok=True)
+    return root
+
+
+def policy(organization: Organization) -> dict[str, Any]:
+    """What every spec says about files and addresses."""
+    return {
+        "files_root": str(files_root(organization)),
+        "allowed_roots": list(settings.ALLOWED_FILE_ROOTS),
+        "egress": settings.EGRESS_POLICY,
+    }
+
+
+def make_private_dir() -> str:
+    """A directory for one child alone, under the data directory so that big temporary files fit."""
+    parent = Path(settings.DATA_DIR) / "tmp"
+    parent.mkdir(parents=True, exist_ok=True)
+    return new_private_dir(parent)
+
+
+def box(private_dir: str, *, writable: tuple[Path, ...]) -> Box:
+    """The limits of a child that serves a person who is waiting, or a step."""
+    return Box(
+        private_dir=private_dir,
+        writable=tuple(str(path) for path in writable),
+        readable=tuple(settings.ALLOWED_FILE_ROOTS),
+        memory_mb=settings.STEP_MEMORY_MB,
+    )
+
+
+def call(
+    organization: Organization,
+    entry: str,
+    spec: dict[str, Any],
+    *,
+    seconds: float = SECONDS,
+    writable: tuple[Path, ...] = (),
+    on_event: Callable[[dict[str, Any]], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Run a short operation to its end; its events, or the error it ended with, raised.
+
+    What a child says has its secrets masked already (``common.children``).
+    """
+    private_dir = make_private_dir()
+    full = {**policy(organization), "private_dir": str(private_dir), **spec}
+    outcome = run_to_end(
+        pool(),
+        entry,
+        full,
+        box(private_dir, writable=(files_root(organization), *writable)),
+        timeout=seconds,
+        on_event=on_event,
+    )
+    if outcome.error:
+        raise error_of(outcome.error)
+    return outcome.events
+
+
+def error_of(event: dict[str, Any]) -> DatanikaError:
+    """The exception an ``error`` event stands for."""
+    kind: type[DatanikaError] = TransientError if event.get("transient") else UserError
+    error = kind(
+        event["message"],
+        field=event.get("field", ""),
+        remedy=event.get("remedy", ""),
+        detail=event.get("detail", ""),
+    )
+    error.code = event.get("code", error.code)
+    return error
+
+
+def check(organization: Organization, endpoint: dict[str, Any], role: str) -> list[dict[str, Any]]:
+    """The stages of a check, as they are tried."""
+    events = call(organization, f"{OPERATIONS}:check", {"endpoint": endpoint, "role": role})
+    return [event for event in events if event["event"] == "stage"]
+
+
+def discover(
+    connection: Connection, *, search: str = "", schema: str = "", after: str = "", limit: int = 200
+) -> dict[str, Any]:
+    """A page of tables or files: ``{"tables": […], "schemas": […], "next": …}``."""
+    spec = {"search": search, "schema": schema, "after": after, "limit": limit}
+    return _ask(connection, "discover", spec)
+
+
+def describe(connection: Connection, *, schema: str, table: str) -> dict[str, Any]:
+    """One table with its columns and primary key."""
+    return _ask(connection, "describe", {"schema": schema, "table": table})
+
+
+def sample(
+    connection: Connection,
+    *,
+    schema: str,
+    table: str,
+    columns: list[str] | None = None,
+    filters: list[dict[str, Any]] | None = None,
+    limit: int = 20,
+) -> dict[str, Any]:
+    """Some rows as text, and how many rows the filters keep where that was cheap to count."""
+    spec = {
+        "schema": schema,
+        "table": table,
+        "columns": columns,
+        "filters": filters or [],
+        "limit": limit,
+    }
+    return _ask(connection, "sample", spec)
+
+
+def _ask(connection: Connection, operation: str, spec: dict[str, Any]) -> dict[str, Any]:
+    endpoint = {"endpoint": connection.as_endpoint()}
+    events = call(connection.organization, f"{OPERATIONS}:{operation}", endpoint | spec)
+    value: dict[str, Any] = next(e["value"] for e in events if e["event"] == "data")
+    return value

@@ -1,0 +1,345 @@
+"""Every change to connections and to the organization's files."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from audit import services as audit
+from audit.actions import AuditAction
+from common.access import Permission
+from common.errors import UserError
+from common.scoping import unique_slug
+from connections import runner
+from connections.connectors.base import Capabilities, Connector
+from connections.connectors.registry import get_connector
+from connections.errors import ConnectionInUse, FileRefused, InvalidConfiguration
+from connections.models import CheckStatus, Connection, DatasetTable, UseAs
+from tenants.actors import Actor
+from tenants.models import Organization
+
+_FILE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9 ._()+@-]{0,199}$")
+UPLOADS = "uploads"
+
+
+def validate(
+    connector: Connector, values: dict[str, Any], stored: dict[str, str] | None = None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Split validated form values into ``(config, secrets)``; raise ``InvalidConfiguration``.
+
+    A secret left empty keeps the stored one. Keys the form does not know are refused.
+    """
+    known = set(connector.form_class.base_fields)
+    if unknown := set(values) - known:
+        name = min(unknown)
+        raise InvalidConfiguration({name: [f"{connector.label} has no setting {name!r}."]})
+    form = connector.form_class(data=_as_form_data(values))
+    for name in connector.form_class.secret_fields:
+        if (stored or {}).get(name):
+            form.fields[name].required = False
+    if not form.is_valid():
+        raise InvalidConfiguration(
+            {f: [str(e) for e in errors] for f, errors in form.errors.items()}
+        )
+    config = {k: v for k, v in form.cleaned_data.items() if k not in form.secret_fields}
+    given = {k: form.cleaned_data[k] for k in form.secret_fields if form.cleaned_data.get(k)}
+    return config, {**(stored or {}), **given}
+
+
+@transaction.atomic
+def create_connection(
+    *,
+    organization: Organization,
+    actor: Actor,
+    name: str,
+    connector: str,
+    values: dict[str, Any],
+    use_as: str = "",
+) -> Connection:
+    """A new connection. Works without a check: a system may be down while it is described."""
+    actor.require(Permission.EDIT)
+    kind = get_connector(connector)
+    config, secrets = validate(kind, values)
+    living = Connection.objects.for_organization(organization)
+    connection = Connection(
+        organization=organization,
+        name=_name(name),
+        slug=unique_slug(name, living, fallback=connector),
+        connector=connector,
+        use_as=_use_as(use_as, kind.capabilities),
+        config=config,
+        secrets=secrets,
+    )
+    connection.save()
+    audit.record(
+        organization=organization,
+        actor=actor,
+        action=AuditAction.CONNECTION_CREATED,
+        target=connection,
+        changes=audit.difference({}, {**config, **secrets}, secret=kind.form_class.secret_fields),
+    )
+    return connection
+
+
+@transaction.atomic
+def update_connection(
+    *, connection: Connection, actor: Actor, name: str, values: dict[str, Any], use_as: str = ""
+) -> Connection:
+    """Change name and settings; the last check no longer speaks for the new ones."""
+    actor.require(Permission.EDIT)
+    kind = connection.type
+    config, secrets = validate(kind, values, stored=connection.secrets)
+    before = {"name": connection.name, **connection.config, **connection.secrets}
+    changed = (config, secrets) != (connection.config, connection.secrets)
+    connection.name = _name(name)
+    connection.config, connection.secrets = config, secrets
+    connection.use_as = _use_as(use_as or connection.use_as, kind.capabilities)
+    if changed:
+        connection.check_status, connection.check_stages = CheckStatus.UNTESTED, []
+        connection.checked_at = None
+    connection.save()
+    after = {"name": connection.name, **config, **secrets}
+    audit.record(
+        organization=connection.organization,
+        actor=actor,
+        action=AuditAction.CONNECTION_UPDATED,
+        target=connection,
+        changes=audit.difference(before, after, secret=kind.form_class.secret_fields),
+    )
+    return connection
+
+
+def check_connection(*, connection: Connection, actor: Actor) -> list[dict[str, Any]]:
+    """Try a saved connection and remember how it went; the stages, also when one failed."""
+    actor.require(Permission.EDIT)
+    stages = runner.check(connection.organization, connection.as_endpoint(), connection.use_as)
+    with transaction.atomic():
+        connection.check_status = status_of(stages)
+        connection.check_stages, connection.checked_at = stages, timezone.now()
+        connection.save(update_fields=["check_status", "check_stages", "checked_at"])
+        audit.record(
+            organization=connection.organization,
+            actor=actor,
+            action=AuditAction.CONNECTION_CHECKED,
+            target=connection,
+            changes={"status": [None, connection.check_status]},
+        )
+    return stages
+
+
+def check_unsaved(
+    *,
+    organization: Organization,
+    actor: Actor,
+    connector: str,
+    values: dict[str, Any],
+    use_as: str,
+    stored: Connection | None = None,
+) -> list[dict[str, Any]]:
+    """Try what is in the form, without saving anything."""
+    actor.require(Permission.EDIT)
+    kind = get_connector(connector)
+    config, secrets = validate(kind, values, stored=stored.secrets if stored else None)
+    endpoint = {"connector": connector, "config": config, "secrets": secrets}
+    return runner.check(organization, endpoint, _use_as(use_as, kind.capabilities))
+
+
+def status_of(stages: Iterable[dict[str, Any]]) -> CheckStatus:
+    """What a list of stages amounts to."""
+    seen = {stage["status"] for stage in stages}
+    if "failed" in seen or not seen:
+        return CheckStatus.UNREACHABLE
+    return CheckStatus.WARNING if "warn" in seen else CheckStatus.HEALTHY
+
+
+@transaction.atomic
+def delete_connection(*, connection: Connection, actor: Actor, users: list[str]) -> None:
+    """Put it in the trash. ``users`` names what still uses it; then it is refused."""
+    actor.require(Permission.EDIT)
+    if users:
+        raise ConnectionInUse(
+            f"“{connection.name}” is used by {', '.join(users[:5])}.",
+            remedy="Delete these first, or give them another connection.",
+        )
+    connection.put_in_trash()
+    audit.record(
+        organization=connection.organization,
+        actor=actor,
+        action=AuditAction.CONNECTION_DELETED,
+        target=connection,
+    )
+
+
+@transaction.atomic
+def restore_connection(*, connection: Connection, actor: Actor) -> Connection:
+    actor.require(Permission.EDIT)
+    living = Connection.objects.for_organization(connection.organization)
+    connection.slug = unique_slug(connection.slug, living, fallback=connection.connector)
+    connection.deleted_at = None
+    connection.save(update_fields=["deleted_at", "slug"])
+    audit.record(
+        organization=connection.organization,
+        actor=actor,
+        action=AuditAction.CONNECTION_RESTORED,
+        target=connection,
+    )
+    return connection
+
+
+def store_upload(
+    *, organization: Organization, actor: Actor, name: str, content: BinaryIO, size: int
+) -> str:
+    """Keep an uploaded file; its path relative to the organization's files directory.
+
+    The file appears under its name only when it is whole: a broken upload or a full disk leaves what was there.
+    """
+    actor.require(Permission.EDIT)
+    if not _FILE_NAME.match(name):
+        raise FileRefused(
+            f"The file name {name!r} has characters that are not allowed.",
+            field="file",
+            remedy="Use letters, digits, spaces, dots, dashes and underscores.",
+        )
+    if size > settings.MAX_UPLOAD_BYTES:
+        raise FileRefused(
+            f"The file is larger than {settings.MAX_UPLOAD_BYTES // 1024**2} MB.",
+            field="file",
+            remedy="Compress it (.gz), or put it into the files directory on the server.",
+        )
+    folder = runner.files_root(organization) / UPLOADS
+    folder.mkdir(exist_ok=True)
+    part = folder / f".{name}.part"
+    try:
+        with part.open("wb") as out:
+            shutil.copyfileobj(content, out, 1024 * 1024)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(folder / name)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise FileRefused(
+            f"The file could not be stored: {error.strerror}.",
+            field="file",
+            remedy="Free some space in the data directory, then upload it again.",
+        ) from None
+    audit.record(
+        organization=organization,
+        actor=actor,
+        action=AuditAction.FILE_UPLOADED,
+        changes={"name": [None, name], "bytes": [None, size]},
+    )
+    return f"{UPLOADS}/{name}"
+
+
+def list_files(organization: Organization) -> list[dict[str, Any]]:
+    """Uploaded files by name: ``path``, ``name``, ``size`` in bytes, ``modified`` (epoch seconds)."""
+    folder = runner.files_root(organization) / UPLOADS
+    if not folder.is_dir():
+        return []
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
+    return [_file(path) for path in files]
+
+
+def delete_file(*, organization: Organization, actor: Actor, name: str) -> None:
+    actor.require(Permission.EDIT)
+    path = runner.files_root(organization) / UPLOADS / Path(name).name
+    if not path.is_file():
+        raise FileRefused(f"There is no file {name!r}.", field="file")
+    path.unlink()
+    audit.record(
+        organization=organization,
+        actor=actor,
+        action=AuditAction.FILE_DELETED,
+        changes={"name": [name, None]},
+    )
+
+
+@transaction.atomic
+def declare_tables(
+    *, connection: Connection, schema: str, names: Iterable[str], loaded_by: str
+) -> None:
+    """Note that a pipeline loads these tables, before its first run, so that dbt knows its sources."""
+    wanted = set(names)
+    rows = DatasetTable.objects.for_organization(connection.organization)
+    rows = rows.filter(connection=connection, schema=schema)
+    known = set(rows.filter(name__in=wanted).values_list("name", flat=True))
+    for name in sorted(wanted - known):
+        DatasetTable(
+            organization=connection.organization,
+            connection=connection,
+            schema=schema,
+            name=name,
+            loaded_by=loaded_by,
+        ).save()
+    rows.filter(name__in=wanted).update(loaded_by=loaded_by)
+    # What this pipeline no longer names and never loaded is not there.
+    rows.filter(loaded_by=loaded_by, loaded_at__isnull=True).exclude(name__in=wanted).delete()
+
+
+def record_loaded_table(
+    *,
+    connection: Connection,
+    schema: str,
+    name: str,
+    loaded_by: str,
+    columns: list[dict[str, Any]],
+) -> None:
+    """Note what a load left in the warehouse."""
+    DatasetTable.all_organizations.update_or_create(
+        connection=connection,
+        schema=schema,
+        name=name,
+        defaults={
+            "organization": connection.organization,
+            "columns": columns,
+            "loaded_by": loaded_by,
+            "loaded_at": timezone.now(),
+        },
+    )
+
+
+def _file(path: Path) -> dict[str, Any]:
+    stat = path.stat()
+    return {
+        "path": f"{UPLOADS}/{path.name}",
+        "name": path.name,
+        "size": stat.st_size,
+        "modified": stat.st_mtime,
+    }
+
+
+def _as_form_data(values: dict[str, Any]) -> dict[str, Any]:
+    # A form reads an absent key as "off" and the word "False" as text that is there.
+    return {key: value for key, value in values.items() if value is not None and value is not False}
+
+
+def _name(name: str) -> str:
+    name = name.strip()
+    if not name:
+        raise InvalidConfiguration({"name": ["A name is needed."]})
+    if len(name) > 80:
+        raise InvalidConfiguration({"name": ["The name is longer than 80 characters."]})
+    return name
+
+
+def _use_as(use_as: str, capabilities: Capabilities) -> UseAs:
+    allowed = {
+        UseAs.SOURCE: capabilities.source,
+        UseAs.DESTINATION: capabilities.destination,
+        UseAs.BOTH: capabilities.source and capabilities.destination,
+    }
+    if not use_as:
+        return UseAs.BOTH if allowed[UseAs.BOTH] else next(k for k, v in allowed.items() if v)
+    if use_as not in UseAs.values or not allowed[UseAs(use_as)]:
+        raise UserError(
+            f"This type cannot be used as {use_as!r}.",
+            field="use_as",
+            remedy=f"Choose {' or '.join(k for k, v in allowed.items() if v)}.",
+        )
+    return UseAs(use_as)

@@ -1,0 +1,4 @@
+"""Pages of connections."""
+
+app_name = "connections"
+urlpatterns: list = []

@@ -1,0 +1,22 @@
+"""The REST API: ``/api/v1/``."""
+
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
+
+from datanika_site import api
+
+organization_urls = [
+    path("", include("connections.api_urls")),
+    path("", include("pipelines.api_urls")),
+    path("", include("transforms.api_urls")),
+    path("", include("orchestration.api_urls")),
+    path("", include("tenants.api_urls")),
+    path("", include("audit.api_urls")),
+]
+
+urlpatterns = [
+    path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("docs/", api.docs, name="api-docs"),
+    path("organizations/", api.OrganizationList.as_view(), name="api-organization-list"),
+    path("organizations/<slug:organization>/", include(organization_urls)),
+]

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class DatanikaSiteConfig(AppConfig):
+    name = "datanika_site"

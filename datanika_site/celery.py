@@ -1,0 +1,11 @@
+"""The Celery application: a bell, never the memory of what is to be done."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "datanika_site.settings")
+
+app = Celery("datanika")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()

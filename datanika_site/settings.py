@@ -1,0 +1,259 @@
+"""Settings. Without any variable set: SQLite, a broker of files, keys made at the first start (embedded mode).
+
+Only what must be known before the database is read from the environment; see docs/configuration.md.
+"""
+
+import os
+from pathlib import Path
+
+from csp.constants import NONE, SELF
+
+from datanika_site import env as environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(os.environ.get("DATANIKA_DATA_DIR") or BASE_DIR / "data").resolve()
+
+#: No DATABASE_URL: one machine, no servers.
+EMBEDDED = not environment.secret("DATABASE_URL")
+DEBUG = environment.env.bool("DATANIKA_DEBUG", default=False)
+SHOW_KIT = environment.env.bool("DATANIKA_SHOW_KIT", default=DEBUG)
+
+_keys = environment.keys(DATA_DIR, embedded=EMBEDDED)
+SECRET_KEY = _keys.secret_key
+CREDENTIAL_ENCRYPTION_KEYS = _keys.encryption_keys
+KEYS_SOURCE = _keys.source
+
+ALLOWED_HOSTS = environment.env.list(
+    "DATANIKA_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if EMBEDDED else []
+)
+#: The address people type, for links in mails and for CSRF behind a TLS proxy.
+BASE_URL = environment.env.str("DATANIKA_BASE_URL", default="http://localhost:8000").rstrip("/")
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+_https = BASE_URL.startswith("https://")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.forms",
+    "django_htmx",
+    "template_partials",
+    "csp",
+    "allauth",
+    "allauth.account",
+    "guardian",
+    "rest_framework",
+    "drf_spectacular",
+    "django_celery_beat",
+    "common",
+    "audit",
+    "tenants",
+    "connections",
+    "pipelines",
+    "transforms",
+    "orchestration",
+    "datanika_site",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "common.middleware.RequestIdMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "tenants.middleware.OrganizationMiddleware",
+    "common.middleware.UserErrorMiddleware",
+]
+
+ROOT_URLCONF = "datanika_site.urls"
+WSGI_APPLICATION = "datanika_site.wsgi.application"
+ASGI_APPLICATION = "datanika_site.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "datanika_site.shell.shell",
+            ],
+            "builtins": [
+                "django.templatetags.static",
+                "django.templatetags.i18n",
+                "common.templatetags.ui",
+            ],
+        },
+    }
+]
+FORM_RENDERER = "common.ui.forms.Renderer"
+
+DATABASES = {"default": environment.database(DATA_DIR)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "tenants.User"
+AUTHENTICATION_BACKENDS = [
+    "allauth.account.auth_backends.AuthenticationBackend",
+    "guardian.backends.ObjectPermissionBackend",
+]
+# BCryptSHA256 hashes first, so passwords of any length count whole.
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "account_login"
+
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_ADAPTER = "tenants.adapter.AccountAdapter"
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_USER_DISPLAY = "tenants.adapter.display_name"
+
+# Object grants for a single pipeline or connection; nobody acts as "anonymous".
+ANONYMOUS_USER_NAME = None
+GUARDIAN_MONKEY_PATCH_USER = False
+
+EMAIL_BACKEND = environment.env.str(
+    "DATANIKA_EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend"
+)
+if environment.secret("DATANIKA_EMAIL_URL"):
+    vars().update(environment.env.email_url_config(environment.secret("DATANIKA_EMAIL_URL")))
+DEFAULT_FROM_EMAIL = environment.env.str("DATANIKA_MAIL_FROM", default="datanika@localhost")
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static" if EMBEDDED else BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
+#: One uploaded file, in bytes.
+MAX_UPLOAD_BYTES = environment.env.int("DATANIKA_MAX_UPLOAD_MB", default=1024) * 1024 * 1024
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _https else None
+SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "object-src": [NONE],
+        "manifest-src": [SELF],
+    }
+}
+
+#: The Django admin, for operators; the path is theirs to choose.
+ADMIN_PATH = environment.env.str("DATANIKA_ADMIN_PATH", default="admin").strip("/") + "/"
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "tenants.api_authentication.ApiKeyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "common.api.exception_handler",
+    "DEFAULT_PAGINATION_CLASS": "common.api.CursorPagination",
+    "PAGE_SIZE": 50,
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Datanika API",
+    "DESCRIPTION": "Everything the pages do, for machines. Sign in with an API key as Bearer token.",
+    "VERSION": "v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+
+# ---- runs ---------------------------------------------------------------------------------------
+CELERY_BROKER_URL = environment.secret("CELERY_BROKER_URL") or "filesystem://"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False  # the database is the truth: a lost bell is rung again by the sweep
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1
+DJANGO_CELERY_BEAT_TZ_AWARE = True
+if CELERY_BROKER_URL.startswith("filesystem"):
+    _broker = DATA_DIR / "broker"
+    for _folder in ("queue", "control"):
+        (_broker / _folder).mkdir(parents=True, exist_ok=True)
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_broker / "queue"),
+        "data_folder_out": str(_broker / "queue"),
+        "control_folder": str(_broker / "control"),
+        "store_processed": False,
+        # Measured: 32 ms from delay() to the task at this interval (docs/decisions).
+        "polling_interval": 0.05,
+    }
+
+#: Steps one worker executes at a time; each is a child process of its own.
+WORKER_SLOTS = environment.env.int("DATANIKA_WORKER_SLOTS", default=max(2, os.cpu_count() or 2))
+#: Seconds after which a silent worker counts as lost; it renews every third of it.
+LEASE_SECONDS = environment.env.int("DATANIKA_LEASE_SECONDS", default=30)
+#: Limits of one child, in MiB and seconds.
+STEP_MEMORY_MB = environment.env.int("DATANIKA_STEP_MEMORY_MB", default=4096)
+STEP_TIMEOUT_SECONDS = environment.env.int("DATANIKA_STEP_TIMEOUT_SECONDS", default=6 * 3600)
+#: "private-allowed" for your own network, "public-only" when strangers use the installation.
+EGRESS_POLICY = environment.env.str("DATANIKA_EGRESS", default="private-allowed")
+#: Directories outside the organization's own files that connections may read.
+ALLOWED_FILE_ROOTS = environment.env.list("DATANIKA_ALLOWED_FILE_ROOTS", default=[])
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {"datanika": {"level": "INFO"}, "django.request": {"level": "ERROR"}},
+}

@@ -1,0 +1,33 @@
+"""Where everything is."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path
+
+from datanika_site import views
+
+#: Below ``/o/<organization>/``: the tenants middleware takes the organization out of the arguments.
+organization_urls = [
+    path("", include("orchestration.urls")),
+    path("connections/", include("connections.urls")),
+    path("pipelines/", include("pipelines.urls")),
+    path("transformations/", include("transforms.urls")),
+    path("audit/", include("audit.urls")),
+    path("", include("tenants.organization_urls")),
+]
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("healthz/", views.healthz, name="healthz"),
+    path("theme/", views.theme, name="theme"),
+    path("accounts/", include("allauth.urls")),
+    path("", include("tenants.urls")),
+    path("o/<slug:organization>/", include(organization_urls)),
+    path("api/v1/", include("datanika_site.api_urls")),
+    path(settings.ADMIN_PATH, admin.site.urls),
+    # Always routed, so that reverse() works; the view answers 404 unless the kit is shown.
+    path("_kit/", views.kit, name="kit"),
+]
+
+handler403 = "datanika_site.views.forbidden"
+handler404 = "datanika_site.views.not_found"

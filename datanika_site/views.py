@@ -1,0 +1,66 @@
+"""The few pages that belong to no domain."""
+
+from typing import cast
+
+from django.conf import settings
+from django.db import connection
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_GET, require_POST
+
+from common.ui.kit import kit_context
+from datanika_site.shell import THEMES
+from tenants.models import Membership, User
+
+YEAR = 365 * 24 * 3600
+
+
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """To the first start, the sign-in, the one organization, or the choice between several."""
+    if not User.objects.exists():
+        return redirect("tenants:welcome")
+    if not request.user.is_authenticated:
+        return redirect("account_login")
+    user = cast(User, request.user)
+    rows = Membership.all_organizations.filter(user=user).select_related("organization")[:2]
+    if len(rows) == 1:
+        return redirect("orchestration:overview", rows[0].organization.slug)
+    return redirect("tenants:organization-list")
+
+
+@require_GET
+def healthz(request: HttpRequest) -> JsonResponse:
+    """For load balancers: 200 when the database answers."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return JsonResponse({"status": "ok"})
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Keep the theme in a cookie, so that the server renders it and no page flashes."""
+    back = request.POST.get("next") or request.headers.get("Referer") or "/"
+    if not url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure()):
+        back = "/"
+    response = redirect(back)
+    chosen = request.POST.get("theme", "")
+    response.set_cookie("theme", chosen if chosen in THEMES else "", max_age=YEAR, samesite="Lax")
+    return response
+
+
+@require_GET
+def kit(request: HttpRequest) -> HttpResponse:
+    """Every component in every state, for screenshots and accessibility tests."""
+    if not settings.SHOW_KIT:
+        raise Http404
+    return render(request, "kit.html", kit_context())
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "errors/403.html", status=403)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "errors/404.html", status=404)

@@ -1,0 +1,116 @@
+"""Applies a child's events to the step: log lines, progress and results, in batches and fenced by the lease."""
+
+import time
+from typing import Any
+
+from django.db import transaction
+from django.utils.dateparse import parse_datetime
+
+from orchestration.engine import log
+from orchestration.models import RunStep, RunStepResult, StepKind
+from pipelines import runner as pipelines
+from transforms import runner as transforms
+
+FLUSH_SECONDS = 0.3
+_COLUMNS = (
+    "rows_read",
+    "rows_loaded",
+    "rows_filtered",
+    "rows_rejected",
+    "rows_deduplicated",
+)
+_KNOWN = frozenset(
+    {"event", "kind", "name", "target", "status", "message", "started_at", "finished_at", *_COLUMNS}
+)
+
+
+class LeaseLost(Exception):
+    """The step belongs to another worker by now; whatever this one still knows is void."""
+
+
+class Reporter:
+    """Collects what a child says and writes it while the lease is held."""
+
+    def __init__(self, step: RunStep) -> None:
+        self.step = step
+        self.error: dict[str, Any] | None = None
+        self.summary: dict[str, Any] | None = None
+        self.has_warnings = False
+        self._lines: list[log.Line] = []
+        self._results: list[dict[str, Any]] = []
+        self._progress: dict[str, Any] = {}
+        self._flushed_at = time.monotonic()
+
+    def take(self, event: dict[str, Any]) -> None:
+        """One event of the child, secrets masked already. Unknown ones are ignored: a newer child may say more."""
+        match event.get("event"):
+            case "log":
+                self._log(event)
+            case "progress":
+                self._progress[event["scope"]] = {
+                    "rows": event.get("rows"),
+                    "total": event.get("total"),
+                }
+            case "result":
+                self._results.append(event)
+                self.has_warnings |= event.get("status") == "warned"
+            case "error":
+                self.error = event
+            case "done":
+                self.summary = event.get("summary") or {}
+
+    def say(self, level: str, text: str) -> None:
+        """A line of our own."""
+        self._lines.append(log.line(level, self.step.name, text))
+
+    def flush(self, *, force: bool = False) -> None:
+        """Write what has gathered, if it is time. Raises ``LeaseLost`` and writes nothing without the lease."""
+        if not force and time.monotonic() - self._flushed_at < FLUSH_SECONDS:
+            return
+        self._flushed_at = time.monotonic()
+        if not (self._lines or self._results or self._progress):
+            return
+        with transaction.atomic():
+            self._check_lease()
+            log.write(self.step.run, self._lines)
+            for result in self._results:
+                self._save_result(result)
+            if self._progress:
+                merged = {**self.step.progress, **self._progress}
+                RunStep.all_organizations.filter(pk=self.step.pk).update(progress=merged)
+                self.step.progress = merged
+        self._lines, self._results, self._progress = [], [], {}
+
+    def _check_lease(self) -> None:
+        rows = RunStep.all_organizations.select_for_update().filter(pk=self.step.pk)
+        if not rows.filter(lease_token=self.step.lease_token).exists():
+            raise LeaseLost
+
+    def _log(self, event: dict[str, Any]) -> None:
+        scope = event.get("scope") or self.step.name
+        self._lines.append(log.line(event.get("level", "info"), scope, str(event.get("text", ""))))
+
+    def _save_result(self, event: dict[str, Any]) -> None:
+        values = {name: event.get(name) for name in _COLUMNS}
+        if event["kind"] == "model":
+            values["rows_loaded"] = event.get("rows")
+        RunStepResult.all_organizations.filter(
+            step=self.step, kind=event["kind"], name=event["name"]
+        ).delete()
+        RunStepResult(
+            organization_id=self.step.organization_id,
+            step=self.step,
+            kind=event["kind"],
+            name=str(event["name"])[:255],
+            target=str(event.get("target") or "")[:255],
+            status=event["status"],
+            message=event.get("message") or "",
+            started_at=parse_datetime(event.get("started_at") or ""),
+            finished_at=parse_datetime(event.get("finished_at") or ""),
+            details={key: value for key, value in event.items() if key not in _KNOWN},
+            **values,
+        ).save()
+        if self.step.kind == StepKind.PIPELINE and self.step.pipeline:
+            pipelines.record_result(self.step.pipeline, event)
+        elif self.step.connection:
+            transforms.record_result(self.step.connection, event)

@@ -1,0 +1,45 @@
+from common.errors import Conflict, UserError
+
+
+class CyclicDependency(UserError):
+    """The dependencies form a circle."""
+
+    code = "cyclic_dependency"
+
+    def __init__(self, path: list[str], *, field: str = "upstream") -> None:
+        self.path = path
+        super().__init__(
+            f"This would be a circle: {' → '.join(path)}.",
+            field=field,
+            remedy="Remove one of these dependencies.",
+        )
+
+
+class InvalidSelection(UserError):
+    """The selection matches nothing."""
+
+    code = "invalid_selection"
+
+
+class InvalidCron(UserError):
+    """This is not a cron expression."""
+
+    code = "invalid_cron"
+
+
+class RunNotActive(Conflict):
+    """This run has ended already."""
+
+    code = "run_not_active"
+
+
+class RunStillActive(Conflict):
+    """This run has not ended yet."""
+
+    code = "run_still_active"
+
+
+class PipelinePaused(Conflict):
+    """This pipeline is paused."""
+
+    code = "pipeline_paused"

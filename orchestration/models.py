@@ -1,0 +1,384 @@
+"""When things run, in what order, and what came of it."""
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from common.scoping import LIVE, OrganizationManager, OrganizationOwned, Trashable, TrashableManager
+
+
+class Status(models.TextChoices):
+    """Of a run and of a step."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+
+# A partition: a test fails until a new status stands in exactly one of them.
+ACTIVE_STATUSES = frozenset({Status.QUEUED, Status.RUNNING})
+FINAL_STATUSES = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.SKIPPED})
+
+
+class StepKind(models.TextChoices):
+    PIPELINE = "pipeline", "Pipeline"
+    TRANSFORM = "transform", "Transformations"
+
+
+class Trigger(models.TextChoices):
+    MANUAL = "manual", "By hand"
+    SCHEDULE = "schedule", "Schedule"
+    API = "api", "API"
+    COMMAND = "command", "Command line"
+    RETRY = "retry", "Run again"
+
+
+class MissedPolicy(models.TextChoices):
+    SKIP = "skip", "Skip them"
+    ONCE = "once", "Run once"
+    ALL = "all", "Run each"
+
+
+class OverlapPolicy(models.TextChoices):
+    SKIP = "skip", "Skip the new one"
+    QUEUE = "queue", "Queue the new one"
+
+
+class Node(OrganizationOwned):
+    """A place in the graph: exactly one pipeline or transformation."""
+
+    pipeline = models.OneToOneField(
+        "pipelines.Pipeline", models.CASCADE, null=True, blank=True, related_name="+"
+    )
+    transformation = models.OneToOneField(
+        "transforms.Transformation", models.CASCADE, null=True, blank=True, related_name="+"
+    )
+
+    objects: ClassVar[OrganizationManager["Node"]] = OrganizationManager()
+
+    class Meta(OrganizationOwned.Meta):
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(pipeline__isnull=True) ^ Q(transformation__isnull=True),
+                name="node_is_exactly_one_thing",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+    @property
+    def key(self) -> str:
+        """``pipeline:<slug>`` or ``transformation:<name>``."""
+        if self.pipeline:
+            return f"pipeline:{self.pipeline.slug}"
+        return f"transformation:{self.transformation.name}" if self.transformation else ""
+
+    @property
+    def is_alive(self) -> bool:
+        thing = self.pipeline or self.transformation
+        return thing is not None and not thing.is_deleted
+
+
+class Dependency(OrganizationOwned):
+    """An edge that a person drew; edges inferred from ``ref()`` and ``source()`` are not stored."""
+
+    upstream = models.ForeignKey(Node, models.CASCADE, related_name="+")
+    downstream = models.ForeignKey(Node, models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar[OrganizationManager["Dependency"]] = OrganizationManager()
+
+    class Meta(OrganizationOwned.Meta):
+        verbose_name_plural = "dependencies"
+        constraints = [
+            models.UniqueConstraint(fields=["upstream", "downstream"], name="dependency_once"),
+            models.CheckConstraint(
+                condition=~Q(upstream=models.F("downstream")), name="dependency_not_on_itself"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.upstream} → {self.downstream}"
+
+
+class Schedule(OrganizationOwned, Trashable):
+    """A cron expression in a time zone that starts runs of one node or of the whole graph."""
+
+    name = models.CharField(max_length=80)
+    slug = models.SlugField(max_length=64)
+    #: None is the whole graph, narrowed by ``select``.
+    node = models.ForeignKey(Node, models.CASCADE, null=True, blank=True, related_name="+")
+    #: A selection such as ``+fct_flights tag:nightly``; empty is everything.
+    select = models.CharField(max_length=500, blank=True)
+    crontab = models.ForeignKey(
+        "django_celery_beat.CrontabSchedule", models.PROTECT, related_name="+"
+    )
+    is_active = models.BooleanField(default=True)
+    missed = models.CharField(max_length=4, choices=MissedPolicy, default=MissedPolicy.ONCE)
+    overlap = models.CharField(max_length=5, choices=OverlapPolicy, default=OverlapPolicy.SKIP)
+    next_run_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_run_at = models.DateTimeField(null=True, blank=True, editable=False)
+    #: What the last due time came to, when it started no run.
+    note = models.CharField(max_length=300, blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects: ClassVar[TrashableManager["Schedule"]] = TrashableManager()
+
+    class Meta(OrganizationOwned.Meta):
+        ordering = ["name", "pk"]
+        indexes = [
+            # The tick asks for this every second.
+            models.Index(
+                fields=["next_run_at"],
+                condition=Q(is_active=True, deleted_at__isnull=True),
+                name="schedule_due",
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "slug"], condition=LIVE, name="schedule_slug_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def cron(self) -> str:
+        c = self.crontab
+        return f"{c.minute} {c.hour} {c.day_of_month} {c.month_of_year} {c.day_of_week}"
+
+    @property
+    def time_zone(self) -> str:
+        return str(self.crontab.timezone)
+
+
+class Run(OrganizationOwned):
+    """One execution of a pipeline, a transformation or a selection, from the request to its end."""
+
+    number = models.PositiveBigIntegerField()
+    node = models.ForeignKey(Node, models.SET_NULL, null=True, blank=True, related_name="+")
+    #: ``pipeline:<slug>``, ``transformation:<name>`` or ``dag``, as requested.
+    target = models.CharField(max_length=120)
+    #: The target's name for people, as it was then.
+    title = models.CharField(max_length=160)
+    select = models.CharField(max_length=500, blank=True)
+    full_refresh = models.BooleanField(default=False)
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    has_warnings = models.BooleanField(default=False)
+    trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.MANUAL)
+    requested_by = models.CharField(max_length=200)
+    requested_at = models.DateTimeField(default=timezone.now)
+    schedule = models.ForeignKey(Schedule, models.SET_NULL, null=True, blank=True, related_name="+")
+    scheduled_for = models.DateTimeField(null=True, blank=True)
+    retry_of = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="+")
+    idempotency_key = models.CharField(max_length=80, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    cancelled_by = models.CharField(max_length=200, blank=True)
+    #: Shown to people; tracebacks stay in the log.
+    error = models.TextField(blank=True)
+    error_remedy = models.TextField(blank=True)
+    #: What was run exactly: settings without secrets, graph, versions.
+    capsule = models.JSONField(default=dict, blank=True)
+    rows_loaded = models.BigIntegerField(default=0)
+    #: The number of the newest log line.
+    last_line = models.PositiveIntegerField(default=0)
+
+    objects: ClassVar[OrganizationManager["Run"]] = OrganizationManager()
+
+    class Meta(OrganizationOwned.Meta):
+        ordering = ["-requested_at", "-pk"]
+        indexes = [
+            models.Index(fields=["organization", "-requested_at"], name="run_by_time"),
+            models.Index(fields=["node", "-requested_at"], name="run_by_node"),
+            models.Index(
+                fields=["organization"],
+                condition=Q(status__in=sorted(ACTIVE_STATUSES)),
+                name="run_active",
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "number"], name="run_number_unique"),
+            # Two beats, or one beat restarted, make one run of one due time.
+            models.UniqueConstraint(
+                fields=["schedule", "scheduled_for"], name="run_once_per_due_time"
+            ),
+            models.UniqueConstraint(
+                fields=["organization", "idempotency_key"],
+                condition=~Q(idempotency_key=""),
+                name="run_once_per_idempotency_key",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=Status.values), name="run_status_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Run #{self.number}"
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in ACTIVE_STATUSES
+
+    @property
+    def took(self) -> timedelta | None:
+        if self.started_at is None:
+            return None
+        return (self.finished_at or timezone.now()) - self.started_at
+
+    @property
+    def shown_status(self) -> str:
+        """The key of the status table: a success with warnings is told apart."""
+        if self.status == Status.SUCCEEDED and self.has_warnings:
+            return "warning"
+        return str(self.status)
+
+
+class RunStep(OrganizationOwned):
+    """A piece of a run that one child process executes: a pipeline, or one dbt call."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="+")
+    position = models.PositiveIntegerField()
+    kind = models.CharField(max_length=10, choices=StepKind)
+    name = models.CharField(max_length=160)
+    pipeline = models.ForeignKey(
+        "pipelines.Pipeline", models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    #: The warehouse of a dbt call.
+    connection = models.ForeignKey(
+        "connections.Connection", models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    #: ``{node key: [upstream node keys within this run]}``.
+    nodes = models.JSONField(default=dict)
+    #: Positions of the steps that have to end first.
+    upstream = models.JSONField(default=list)
+    #: Connections it uses, by id: what its slots are counted on.
+    connection_ids = models.JSONField(default=list)
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    has_warnings = models.BooleanField(default=False)
+    attempt = models.PositiveSmallIntegerField(default=1)
+    max_attempts = models.PositiveSmallIntegerField(default=3)
+    #: Attempts that ended because their worker was lost.
+    times_lost = models.PositiveSmallIntegerField(default=0)
+    not_before = models.DateTimeField(null=True, blank=True)
+    lease_token = models.UUIDField(null=True, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    #: ``host:pid`` of the worker that has or had it.
+    worker = models.CharField(max_length=120, blank=True)
+    waiting_for = models.CharField(max_length=300, blank=True)
+    queued_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    #: ``{scope: {"rows": n, "total": n or null}}`` while it runs.
+    progress = models.JSONField(default=dict, blank=True)
+    summary = models.JSONField(default=dict, blank=True)
+    error = models.TextField(blank=True)
+    error_code = models.CharField(max_length=60, blank=True)
+    error_remedy = models.TextField(blank=True)
+    error_detail = models.TextField(blank=True)
+
+    objects: ClassVar[OrganizationManager["RunStep"]] = OrganizationManager()
+
+    class Meta(OrganizationOwned.Meta):
+        ordering = ["run", "position"]
+        indexes = [
+            models.Index(
+                fields=["status", "lease_expires_at"],
+                condition=Q(status__in=sorted(ACTIVE_STATUSES)),
+                name="step_active",
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "position"], name="step_position_unique"),
+            models.CheckConstraint(
+                condition=Q(status__in=Status.values), name="step_status_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run} step {self.position} ({self.name})"
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in ACTIVE_STATUSES
+
+    @property
+    def took(self) -> timedelta | None:
+        if self.started_at is None:
+            return None
+        return (self.finished_at or timezone.now()) - self.started_at
+
+
+class RunStepResult(OrganizationOwned):
+    """What came of one table, model or test of a step."""
+
+    step = models.ForeignKey(RunStep, models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=10)
+    name = models.CharField(max_length=255)
+    target = models.CharField(max_length=255, blank=True)
+    status = models.CharField(max_length=10)
+    rows_read = models.BigIntegerField(null=True, blank=True)
+    rows_loaded = models.BigIntegerField(null=True, blank=True)
+    rows_filtered = models.BigIntegerField(null=True, blank=True)
+    rows_rejected = models.BigIntegerField(null=True, blank=True)
+    rows_deduplicated = models.BigIntegerField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    message = models.TextField(blank=True)
+    #: The rest of the child's ``result`` event.
+    details = models.JSONField(default=dict, blank=True)
+
+    objects: ClassVar[OrganizationManager["RunStepResult"]] = OrganizationManager()
+
+    class Meta(OrganizationOwned.Meta):
+        ordering = ["step", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.status}"
+
+    @property
+    def took(self) -> timedelta | None:
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return self.finished_at - self.started_at
+
+
+class RunLogLine(OrganizationOwned):
+    """A line of a run's log; ``number`` counts from 1 within the run."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="+")
+    number = models.PositiveIntegerField()
+    at = models.DateTimeField(default=timezone.now)
+    level = models.CharField(max_length=5)
+    scope = models.CharField(max_length=120, blank=True)
+    text = models.TextField()
+
+    objects: ClassVar[OrganizationManager["RunLogLine"]] = OrganizationManager()
+
+    class Meta(OrganizationOwned.Meta):
+        ordering = ["run", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "number"], name="log_line_number_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.text
+
+    def as_json(self) -> dict[str, Any]:
+        """The short form that pages poll for."""
+        return {
+            "n": self.number,
+            "t": self.at.isoformat(timespec="milliseconds"),
+            "l": self.level,
+            "s": self.scope,
+            "x": self.text,
+        }

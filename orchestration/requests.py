@@ -1,0 +1,178 @@
+"""From a request to rows: the run and its steps, planned and written in the caller's transaction."""
+
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+
+from django.db import transaction
+
+from audit import services as audit
+from audit.actions import AuditAction
+from common.errors import NotFound
+from orchestration.engine import log
+from orchestration.engine.advance import advance
+from orchestration.engine.planner import Graph, PlannedStep, plan, select
+from orchestration.errors import InvalidSelection, PipelinePaused
+from orchestration.graph import find_thing, graph_of, node_for, warehouses
+from orchestration.models import Run, RunStep, Schedule, StepKind, Trigger
+from pipelines import services as pipelines
+from pipelines.models import Pipeline
+from tenants.actors import Actor
+from tenants.models import Organization
+from transforms import services as transforms
+from transforms.models import Transformation
+
+DAG = "dag"
+_PACKAGES = ("dlt", "dbt-core", "dbt-duckdb", "dbt-postgres", "duckdb", "pyarrow")
+
+
+@transaction.atomic
+def create_run(
+    *,
+    organization: Organization,
+    actor: Actor,
+    target: str,
+    select: str = "",
+    trigger: Trigger = Trigger.MANUAL,
+    full_refresh: bool = False,
+    schedule: Schedule | None = None,
+    scheduled_for: datetime | None = None,
+    retry_of: Run | None = None,
+    only: set[str] | None = None,
+    idempotency_key: str = "",
+) -> tuple[Run, list[int]]:
+    """A run with its steps, QUEUED, and the ids of the steps that can start at once.
+
+    ``target`` is ``pipeline:<slug>``, ``transformation:<name>`` or ``dag``; ``select`` narrows or widens it
+    (``+slug+``, ``tag:x``). ``only`` replaces both by keys (a run again from failure).
+    """
+    # Numbers are handed out in turn; with SQLite the transaction itself is the turn.
+    organization = Organization.objects.select_for_update().get(pk=organization.pk)
+    graph = graph_of(organization)
+    chosen = only if only is not None else _chosen(organization, graph, target, select)
+    paused = {key for key in chosen if graph.nodes[key].is_paused}
+    if target in paused:
+        raise PipelinePaused(remedy="Resume it, then run it.")
+    steps = plan(graph, chosen - paused)
+    if not steps:
+        raise InvalidSelection(
+            "There is nothing to run.",
+            field="select",
+            remedy="Make a pipeline or a transformation first.",
+        )
+    thing = find_thing(organization, target)
+    organization.last_run_number += 1
+    organization.save(update_fields=["last_run_number"])
+    run = Run(
+        organization=organization,
+        number=organization.last_run_number,
+        node=node_for(thing) if thing else None,
+        target=target,
+        title=_title(thing, select),
+        select=select,
+        full_refresh=full_refresh,
+        trigger=trigger,
+        requested_by=actor.label,
+        schedule=schedule,
+        scheduled_for=scheduled_for,
+        retry_of=retry_of,
+        idempotency_key=idempotency_key,
+    )
+    run.save()
+    things = _things(organization, graph, chosen)
+    for step in steps:
+        _save_step(run, step, things)
+    run.capsule = _capsule(steps, things, graph)
+    run.save(update_fields=["capsule"])
+    log.note(run, "info", _opening(run, steps, actor))
+    for key in sorted(paused):
+        log.note(run, "warn", f"{key.partition(':')[2]} is paused and left out.")
+    audit.record(
+        organization=organization,
+        actor=actor,
+        action=AuditAction.RUN_REQUESTED,
+        target=run,
+        changes={"target": [None, target], "select": [None, select]},
+    )
+    return run, advance(run.pk)
+
+
+def _chosen(organization: Organization, graph: Graph, target: str, expression: str) -> set[str]:
+    if target == DAG:
+        return select(graph, expression)
+    if target not in graph.nodes:
+        raise NotFound(
+            f"There is no {target!r} in this organization.",
+            field="target",
+            remedy="Use pipeline:<slug>, transformation:<name> or dag.",
+        )
+    if not expression:
+        return {target}
+    name = target.partition(":")[2]
+    widened = expression if expression.strip("+") == name else f"{name} {expression}"
+    return select(graph, widened)
+
+
+def _title(thing: Pipeline | Transformation | None, expression: str) -> str:
+    name = thing.name if thing else (expression or "Whole graph")
+    return f"{name} ({expression})"[:160] if thing and expression else name[:160]
+
+
+def _things(
+    organization: Organization, graph: Graph, chosen: set[str]
+) -> dict[str, Pipeline | Transformation]:
+    pipelines_ = Pipeline.objects.for_organization(organization).select_related(
+        "source", "destination"
+    )
+    rows: dict[str, Pipeline | Transformation] = {f"pipeline:{p.slug}": p for p in pipelines_}
+    transformations = Transformation.objects.for_organization(organization)
+    for t in transformations.select_related("connection"):
+        rows[f"transformation:{t.name}"] = t
+    return {key: rows[key] for key in chosen}
+
+
+def _save_step(run: Run, step: PlannedStep, things: dict[str, Pipeline | Transformation]) -> None:
+    row = RunStep(
+        organization=run.organization,
+        run=run,
+        position=step.position,
+        nodes=step.nodes,
+        upstream=step.upstream,
+    )
+    if step.warehouse is None:
+        (key,) = step.nodes
+        pipeline = things[key]
+        assert isinstance(pipeline, Pipeline)
+        row.kind, row.pipeline, row.name = StepKind.PIPELINE, pipeline, pipeline.name
+        row.connection_ids = sorted({pipeline.source_id, pipeline.destination_id})
+    else:
+        warehouse = warehouses(run.organization, {step.warehouse})[step.warehouse]
+        names = [key.partition(":")[2] for key in step.nodes]
+        row.kind, row.connection = StepKind.TRANSFORM, warehouse
+        row.name = names[0] if len(names) == 1 else f"{len(names)} transformations"
+        row.connection_ids = [warehouse.pk]
+    row.save()
+
+
+def _capsule(
+    steps: list[PlannedStep], things: dict[str, Pipeline | Transformation], graph: Graph
+) -> dict[str, Any]:
+    """What was asked for exactly, without secrets, so that a run can be explained and repeated."""
+    return {
+        "nodes": {
+            key: pipelines.snapshot(thing)
+            if isinstance(thing, Pipeline)
+            else transforms.snapshot(thing)
+            for key, thing in sorted(things.items())
+        },
+        "edges": sorted([a, b] for a, b in graph.edges if a in things and b in things),
+        "steps": [sorted(step.nodes) for step in steps],
+        "versions": {name: version(name) for name in _PACKAGES},
+    }
+
+
+def _opening(run: Run, steps: list[PlannedStep], actor: Actor) -> str:
+    nodes = sum(len(step.nodes) for step in steps)
+    what = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
+    things = "1 node" if nodes == 1 else f"{nodes} nodes"
+    return f"Run #{run.number} requested by {actor.label}: {things} in {what}."

@@ -1,0 +1,4 @@
+"""Pages of orchestration."""
+
+app_name = "orchestration"
+urlpatterns: list = []

@@ -1,0 +1,220 @@
+"""From the words of PostgreSQL, DuckDB, SQLite and the operating system to one sentence of ours.
+
+The decision rests on SQLSTATE and exception classes. Only where libpq gives neither (a connection that was never made)
+the text is looked at.
+"""
+
+import errno
+import sqlite3
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+import duckdb
+import psycopg
+
+from common.errors import DatanikaError, TransientError, UserError
+
+
+class DiskFull(UserError):
+    """There is no space left on the disk."""
+
+    code = "disk_full"
+
+
+class MemoryLimit(UserError):
+    """The load needs more memory than its limit."""
+
+    code = "memory_limit"
+
+
+class AuthenticationFailed(UserError):
+    """The other system does not accept the user name and password."""
+
+    code = "authentication_failed"
+
+
+class MissingTable(UserError):
+    """The table is not at the source."""
+
+    code = "missing_table"
+
+
+class MissingColumn(UserError):
+    """The column is not in the table."""
+
+    code = "missing_column"
+
+
+class MissingKey(UserError):
+    """A merge needs a primary key."""
+
+    code = "missing_key"
+
+
+class BadFilter(UserError):
+    """The filter does not fit the column."""
+
+    code = "bad_filter"
+
+
+class BadData(UserError):
+    """A value does not fit its column."""
+
+    code = "bad_data"
+
+
+class RaggedFile(UserError):
+    """A row of the file has another number of fields than its header."""
+
+    code = "ragged_file"
+
+
+class TypeConflict(UserError):
+    """The column has another type in the destination."""
+
+    code = "type_conflict"
+
+
+class TypesChanged(Exception):
+    """The rows do not keep to the types the reader took for granted; describe the table again, then read it again.
+
+    Never leaves the engine.
+    """
+
+
+class CountMismatch(DatanikaError):
+    """The rows written are not the rows read; nothing was kept of this table."""
+
+    code = "count_mismatch"
+
+
+#: Connection lost or refused, server starting or stopping, too many connections, serialization, lock not available.
+_TRANSIENT_CLASSES = ("08",)
+_TRANSIENT_STATES = frozenset(
+    {"40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03", "57P05"}
+)
+_REFUSED_LOGIN = (
+    "authentication failed",
+    "no password supplied",
+    "pg_hba.conf",
+    "role ",
+    "permission denied",
+)
+
+
+def near(name: str, candidates: Sequence[str]) -> str:
+    """A remedy that names the closest candidates ("Did you mean updated_at?")."""
+    lowered = {candidate.lower(): candidate for candidate in candidates}
+    matches = [
+        lowered[match] for match in get_close_matches(name.lower(), list(lowered), n=3, cutoff=0.5)
+    ]
+    if matches:
+        return f"Did you mean {' or '.join(matches)}?"
+    shown = ", ".join(list(candidates)[:20])
+    return f"There are: {shown}." if shown else ""
+
+
+def translate(error: BaseException, what: str) -> DatanikaError:
+    """The error to show for ``error``. ``what`` opens the sentence ("Reading public.orders")."""
+    if isinstance(error, DatanikaError):
+        return error
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _disk_full(str(error))
+    if isinstance(error, psycopg.Error):
+        return _postgres(error, what)
+    if isinstance(error, duckdb.Error):
+        return _duckdb(error, what)
+    if isinstance(error, sqlite3.Error):
+        return _sqlite(error, what)
+    if isinstance(error, (ConnectionError, TimeoutError)):
+        return TransientError(f"{what} lost its connection.", detail=str(error))
+    if isinstance(error, OSError):
+        return UserError(f"{what} failed: {error.strerror or error}.", detail=str(error))
+    return DatanikaError(f"{what} failed: {type(error).__name__}.", detail=str(error)[:2000])
+
+
+def _disk_full(detail: str) -> DatanikaError:
+    return DiskFull(
+        "There is no space left on the disk.",
+        remedy="Free some space or load less at once, then run again.",
+        detail=detail,
+    )
+
+
+def _postgres(error: psycopg.Error, what: str) -> DatanikaError:
+    state = error.sqlstate or ""
+    detail = _postgres_detail(error)
+    said = error.diag.message_primary or _first_line(error)
+    if state.startswith(_TRANSIENT_CLASSES) or state in _TRANSIENT_STATES:
+        return TransientError(f"{what} was interrupted: {said}.", detail=detail)
+    if state.startswith("28"):
+        return AuthenticationFailed(
+            f"{what} was refused: {said}.", remedy="Check the connection.", detail=detail
+        )
+    if state == "53100":
+        return _disk_full(detail)
+    if state == "53200":
+        return MemoryLimit(f"{what} ran out of memory on the server.", detail=detail)
+    if state.startswith("22") or state.startswith("23"):
+        return BadData(f"{what} met a value that does not fit: {said}.", detail=detail)
+    if not state and isinstance(error, psycopg.OperationalError):
+        return _never_connected(error, what, detail)
+    return UserError(f"{what} failed: {said}.", detail=detail)
+
+
+def _never_connected(error: psycopg.Error, what: str, detail: str) -> DatanikaError:
+    text = str(error)
+    if any(word in text for word in _REFUSED_LOGIN):
+        return AuthenticationFailed(
+            f"{what} was refused by the server.", remedy="Check the connection.", detail=detail
+        )
+    if 'database "' in text and "does not exist" in text:
+        return UserError(
+            f"{what} failed: the database does not exist.",
+            remedy="Check the connection.",
+            detail=detail,
+        )
+    return TransientError(f"{what} could not reach the server.", detail=detail)
+
+
+def _postgres_detail(error: psycopg.Error) -> str:
+    parts = [str(error).strip(), error.diag.context or ""]
+    return "\n".join(part for part in parts if part)[:2000]
+
+
+def _duckdb(error: duckdb.Error, what: str) -> DatanikaError:
+    text = str(error)
+    if "No space left" in text or "max_temp_directory_size" in text:
+        return _disk_full(text[:2000])
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return MemoryLimit(
+            f"{what} needs more memory than its limit.",
+            remedy="Raise the memory limit of loads.",
+            detail=text[:2000],
+        )
+    if isinstance(error, duckdb.IOException) and "lock" in text.lower():
+        return TransientError(
+            f"{what} found the DuckDB file in use by another process.", detail=text[:2000]
+        )
+    if isinstance(error, duckdb.TransactionException):
+        return TransientError(f"{what} met another writer.", detail=text[:2000])
+    if isinstance(error, duckdb.InterruptException):
+        return TransientError(f"{what} was interrupted.", detail=text[:2000])
+    if isinstance(error, duckdb.DataError):
+        return BadData(
+            f"{what} met a value that does not fit: {_first_line(error)}", detail=text[:2000]
+        )
+    return UserError(f"{what} failed: {_first_line(error)}", detail=text[:2000])
+
+
+def _sqlite(error: sqlite3.Error, what: str) -> DatanikaError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return TransientError(f"{what} found the SQLite file locked.", detail=str(error))
+    if code == sqlite3.SQLITE_FULL:
+        return _disk_full(str(error))
+    return UserError(f"{what} failed: {error}.", detail=str(error))
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

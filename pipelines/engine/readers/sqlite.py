@@ -1,0 +1,142 @@
+"""SQLite through DuckDB's scanner. SQLite takes any value in any column, so what is stored decides, not the declaration.
+
+The scanner is strict about whole numbers, floats and text. Where a declaration means more than it checks (decimals, dates,
+booleans, none at all), the stored classes are counted first. A column that does not keep to its declaration is loaded as
+text, losslessly, with a note; so is one the strict scan stumbles over, after a second look at the whole table.
+"""
+
+import re
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from urllib.parse import quote
+
+import duckdb
+
+from connections.connectors.base import Target
+from connections.connectors.duckdb_support import load_extension
+from connections.connectors.sql import Dialect, quote_text
+from pipelines.engine.endpoints import Limits, duckdb_file
+from pipelines.engine.errors import TypesChanged
+from pipelines.engine.model import Resource, SourceColumn, SourceTable
+from pipelines.engine.readers.duck import DuckReader
+from pipelines.engine.readers.sqlite_types import (
+    Stored,
+    affinity,
+    decide,
+    native_expression,
+    profile_sql,
+    query_expressions,
+)
+from pipelines.engine.sqltext import ident, qualified
+
+_MISMATCH = re.compile(r"Mismatch Type Error|Invalid type in column")
+
+
+class SqliteReader(DuckReader):
+    """A SQLite file, read-only."""
+
+    def __init__(self, target: Target, limits: Limits) -> None:
+        super().__init__(limits)
+        self._path = duckdb_file(target, must_exist=True)
+        load_extension(self.connection, "sqlite")
+        self.connection.execute(
+            f"ATTACH {quote_text(str(self._path))} AS source (TYPE sqlite, READ_ONLY)"
+        )
+        #: Tables whose strict scan failed: every column of them is looked at.
+        self._distrusted: set[str] = set()
+
+    def tables(self, schema: str) -> list[str]:
+        with self._open() as con:
+            rows = con.execute(
+                "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"
+                " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY 1"
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def describe(self, resources: Sequence[Resource]) -> dict[str, SourceTable]:
+        found = {}
+        with self._open() as con:
+            for resource in resources:
+                if table := self._describe(con, resource):
+                    found[resource.label] = table
+        return found
+
+    def distrust(self, label: str) -> None:
+        """Look at every value of the table at the next ``describe``."""
+        self._distrusted.add(label)
+
+    def explain(self, error: duckdb.Error, label: str) -> Exception:
+        if _MISMATCH.search(str(error)) and label not in self._distrusted:
+            self.distrust(label)
+            return TypesChanged(label)
+        return error
+
+    def _open(self) -> "closing[sqlite3.Connection]":
+        uri = f"file:{quote(str(self._path))}?mode=ro"
+        return closing(sqlite3.connect(uri, uri=True, timeout=10))
+
+    def _describe(self, con: sqlite3.Connection, resource: Resource) -> SourceTable | None:
+        declared = con.execute(
+            f"SELECT name, type, \"notnull\", pk FROM pragma_table_xinfo({quote_text(resource.name, Dialect.SQLITE)})"
+            " WHERE hidden <> 1"
+        ).fetchall()
+        if not declared:
+            return None
+        relation = qualified("source", resource.name)
+        native = {column.name: column.type for column in self.columns_of(relation)}
+        distrusted = resource.label in self._distrusted
+        unclear = [
+            (name, kind) for name, kind, _, _ in declared if distrusted or affinity(kind) in ("numeric", "none")
+        ]
+        stored = _profile(con, resource.name, unclear)
+        decided = {name: decide(kind, stored.get(name)) for name, kind, _, _ in declared}
+        expressions = {
+            name: native_expression(name, native.get(name, ""), decided[name].type, stored.get(name))
+            for name in decided
+        }
+        if any(expression is None for expression in expressions.values()):
+            inner, expressions = query_expressions(
+                {name: decision.type for name, decision in decided.items()}
+            )
+            sql = f"SELECT {inner} FROM {ident(resource.name)}"
+            relation = f"sqlite_query('source', {quote_text(sql)})"
+        return SourceTable(
+            schema="main",
+            name=resource.name,
+            columns=tuple(
+                SourceColumn(
+                    name, decided[name].type, not required, expressions[name] or "", decided[name].note
+                )
+                for name, _, required, _ in declared
+            ),
+            primary_key=tuple(row[0] for row in sorted(declared, key=lambda row: row[3]) if row[3]),
+            rows=_row_estimate(con, resource.name),
+            relation=relation,
+        )
+
+
+def _profile(
+    con: sqlite3.Connection, table: str, columns: Sequence[tuple[str, str]]
+) -> dict[str, Stored]:
+    """What is stored in the columns, counted in one pass over the table."""
+    found: dict[str, Stored] = {}
+    # SQLite takes at most 2,000 result columns.
+    for start in range(0, len(columns), 200):
+        some = columns[start : start + 200]
+        fields = ", ".join(profile_sql(name, kind) for name, kind in some)
+        row = con.execute(f"SELECT {fields} FROM {ident(table)}").fetchone()
+        width = len(row) // len(some)
+        for index, (name, _) in enumerate(some):
+            found[name] = Stored(*(value or 0 for value in row[index * width : (index + 1) * width]))
+    return found
+
+
+def _row_estimate(con: sqlite3.Connection, table: str) -> int | None:
+    """The highest rowid: at once, and close enough for a progress bar."""
+    try:
+        row = con.execute(f"SELECT max(rowid) FROM {ident(table)}").fetchone()
+    except sqlite3.Error:
+        # A view, or a table WITHOUT ROWID.
+        return None
+    return int(row[0]) if row and isinstance(row[0], int) else None

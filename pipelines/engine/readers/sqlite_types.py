@@ -1,0 +1,187 @@
+"""What a SQLite column is loaded as: declaration, affinity and the classes of the stored values. Pure."""
+
+import re
+from dataclasses import dataclass
+
+from pipelines.engine.sqltext import ident
+
+_DECIMAL = re.compile(r"(?:NUMERIC|DECIMAL)\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)", re.IGNORECASE)
+#: Whole numbers a DOUBLE holds exactly.
+_EXACT = 2**53
+_DAY = "[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9]"
+_CLOCK = "[0-2][0-9]:[0-5][0-9]:[0-5][0-9]"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How many values of each storage class a column holds, and how many break what the declaration promises."""
+
+    integers: int = 0
+    reals: int = 0
+    texts: int = 0
+    blobs: int = 0
+    #: Whole numbers a DOUBLE would round.
+    huge: int = 0
+    #: Values outside the declared decimal, boolean, date or timestamp.
+    misfits: int = 0
+
+    @property
+    def numbers_only(self) -> bool:
+        return not self.texts and not self.blobs
+
+
+@dataclass(frozen=True)
+class Decision:
+    type: str
+    note: str = ""
+
+
+def affinity(declared: str) -> str:
+    """SQLite's own five rules, in its order."""
+    upper = declared.upper()
+    if "INT" in upper:
+        return "integer"
+    if any(word in upper for word in ("CHAR", "CLOB", "TEXT")):
+        return "text"
+    if "BLOB" in upper or not upper.strip():
+        return "none"
+    if any(word in upper for word in ("REAL", "FLOA", "DOUB")):
+        return "real"
+    return "numeric"
+
+
+def meaning(declared: str) -> str:
+    """What the declaration promises beyond its affinity: boolean, date, timestamp, decimal, or nothing."""
+    upper = declared.upper().strip()
+    if upper.startswith("BOOL"):
+        return "boolean"
+    if upper == "DATE":
+        return "date"
+    if upper.startswith(("DATETIME", "TIMESTAMP")):
+        return "timestamp"
+    return "decimal" if decimal_type(upper) else ""
+
+
+def decimal_type(declared: str) -> str:
+    match = _DECIMAL.search(declared)
+    if not match or int(match[1]) > 38 or int(match[2]) > int(match[1]):
+        return ""
+    return f"DECIMAL({match[1]},{match[2]})"
+
+
+def profile_sql(name: str, declared: str) -> str:
+    """Six counts of a column, in the order of ``Stored``."""
+    column = ident(name)
+    classes = [f"sum(typeof({column}) = '{kind}')" for kind in ("integer", "real", "text", "blob")]
+    huge = f"sum(typeof({column}) = 'integer' AND ({column} > {_EXACT} OR {column} < -{_EXACT}))"
+    return ", ".join([*classes, huge, f"sum({_misfit(column, declared)})"])
+
+
+def _misfit(column: str, declared: str) -> str:
+    kind = meaning(declared)
+    if kind == "boolean":
+        return f"{column} IS NOT NULL AND {column} IS NOT 0 AND {column} IS NOT 1"
+    if kind == "date":
+        return f"{column} IS NOT NULL AND NOT ({column} GLOB '{_DAY}' AND date({column}) IS {column})"
+    if kind == "timestamp":
+        plain = f"{column} GLOB '{_DAY}[ T]{_CLOCK}'"
+        digits = f"substr({column}, 21) NOT GLOB '*[^0-9]*' AND length({column}) BETWEEN 21 AND 26"
+        fraction = f"({column} GLOB '{_DAY}[ T]{_CLOCK}.*' AND {digits})"
+        real = f"datetime({column}) IS replace(substr({column}, 1, 19), 'T', ' ')"
+        return f"{column} IS NOT NULL AND NOT (({plain} OR {fraction}) AND {real})"
+    if kind == "decimal":
+        match = _DECIMAL.search(declared)
+        assert match is not None
+        scale, whole = int(match[2]), int(match[1]) - int(match[2])
+        return (
+            f"{column} IS NOT NULL AND (typeof({column}) NOT IN ('integer', 'real')"
+            f" OR {column} <> round({column}, {scale}) OR {column} >= 1e{whole} OR {column} <= -1e{whole})"
+        )
+    return "0"
+
+
+def decide(declared: str, stored: Stored | None) -> Decision:
+    """The DuckDB type of a column. ``stored`` is None where the strict scan checks the declaration itself."""
+    kind = affinity(declared)
+    if stored is None:
+        return Decision({"integer": "BIGINT", "text": "VARCHAR", "real": "DOUBLE"}[kind])
+    promised = _promised(declared)
+    if promised and not stored.misfits and not stored.blobs:
+        if not (promised.startswith("DECIMAL") and stored.huge):
+            return Decision(promised)
+    found = _by_class(declared, stored)
+    note = f"declared {declared}, kept as {found}" if promised or found == "VARCHAR" and kind != "text" else ""
+    if kind == "none" and found != "VARCHAR":
+        note = ""
+    if found == "VARCHAR" and not _mixed(stored) and kind in ("none", "numeric") and not promised:
+        # Text in a column that promised nothing, or a type of the user's own invention (JSON, UUID, STRING).
+        note = ""
+    return Decision(found, note)
+
+
+def _promised(declared: str) -> str:
+    return {
+        "boolean": "BOOLEAN",
+        "date": "DATE",
+        "timestamp": "TIMESTAMP",
+        "decimal": decimal_type(declared),
+        "": "",
+    }[meaning(declared)]
+
+
+def _mixed(stored: Stored) -> bool:
+    classes = (stored.integers + stored.reals, stored.texts, stored.blobs)
+    return sum(1 for count in classes if count) > 1
+
+
+def _by_class(declared: str, stored: Stored) -> str:
+    if stored.numbers_only:
+        if stored.reals:
+            return "VARCHAR" if stored.huge else "DOUBLE"
+        if stored.integers:
+            return "DOUBLE" if affinity(declared) == "real" else "BIGINT"
+        empty = {"integer": "BIGINT", "text": "VARCHAR", "real": "DOUBLE", "numeric": "DOUBLE"}
+        return empty.get(affinity(declared), "BLOB" if "BLOB" in declared.upper() else "VARCHAR")
+    only_blobs = stored.blobs and not (stored.integers or stored.reals or stored.texts)
+    return "BLOB" if only_blobs else "VARCHAR"
+
+
+def native_expression(name: str, native: str, decided: str, stored: Stored | None) -> str | None:
+    """How the scanner's own column becomes the decided type; None where the scanner would fail or lose something."""
+    column = ident(name)
+    if native == decided and native != "BLOB":
+        if stored and native == "VARCHAR" and stored.blobs:
+            return None
+        return None if native == "DOUBLE" and stored and stored.huge else column
+    if native == "BLOB":
+        if decided == "BLOB":
+            return column
+        only_texts = stored is not None and not (stored.integers or stored.reals or stored.blobs)
+        return f"decode({column})" if decided == "VARCHAR" and only_texts else None
+    exact = stored is not None and stored.numbers_only and not stored.huge
+    if native == "BIGINT" and decided == "BOOLEAN" and exact:
+        return f"CAST({column} AS BOOLEAN)"
+    if native == "DOUBLE" and exact and (decided == "BIGINT" or decided.startswith("DECIMAL")):
+        return f"CAST({column} AS {decided})"
+    return None
+
+
+def query_expressions(types: dict[str, str]) -> tuple[str, dict[str, str | None]]:
+    """SQLite's select list that spells every value as exact text, and DuckDB's expressions that read it back."""
+    inner, outer = [], dict[str, str | None]()
+    for name, kind in types.items():
+        column = ident(name)
+        real = f"WHEN 'real' THEN printf('%!.17g', {column})"
+        blob = f"WHEN 'blob' THEN hex({column})"
+        inner.append(
+            f"CASE typeof({column}) WHEN 'null' THEN NULL {real} {blob} ELSE CAST({column} AS TEXT) END AS {column}"
+        )
+        if kind == "VARCHAR":
+            outer[name] = column
+        elif kind == "BLOB":
+            outer[name] = f"unhex({column})"
+        elif kind.startswith("DECIMAL"):
+            outer[name] = f"CAST(CAST({column} AS DOUBLE) AS {kind})"
+        else:
+            outer[name] = f"CAST({column} AS {kind})"
+    return ", ".join(inner), outer

@@ -1,0 +1,7 @@
+from common.errors import UserError
+
+
+class InvalidPipeline(UserError):
+    """The pipeline cannot be saved like this."""
+
+    code = "invalid_pipeline"

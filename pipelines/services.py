@@ -1,0 +1,205 @@
+"""Every change to pipelines."""
+
+from typing import Any
+
+from django.db import transaction
+
+from audit import services as audit
+from audit.actions import AuditAction
+from common.access import Permission
+from common.scoping import unique_slug
+from connections import services as connections
+from connections.models import Connection
+from pipelines.definition import PipelineDefinition, ResourceDefinition
+from pipelines.errors import InvalidPipeline
+from pipelines.models import Mode, Pipeline, PipelineResource
+from tenants.actors import Actor
+from tenants.models import Organization
+
+
+@transaction.atomic
+def create_pipeline(
+    *,
+    organization: Organization,
+    actor: Actor,
+    source: Connection,
+    destination: Connection,
+    definition: PipelineDefinition,
+) -> Pipeline:
+    """A new pipeline with its resources. Raises ``InvalidPipeline`` naming the field."""
+    actor.require(Permission.EDIT)
+    definition = definition.checked()
+    _check_endpoints(source, destination, definition)
+    living = Pipeline.objects.for_organization(organization)
+    pipeline = Pipeline(
+        organization=organization,
+        slug=unique_slug(definition.name, living, fallback="pipeline"),
+        source=source,
+        destination=destination,
+    )
+    _apply(pipeline, definition)
+    audit.record(
+        organization=organization,
+        actor=actor,
+        action=AuditAction.PIPELINE_CREATED,
+        target=pipeline,
+        changes=audit.difference({}, snapshot(pipeline)),
+    )
+    return pipeline
+
+
+@transaction.atomic
+def update_pipeline(
+    *, pipeline: Pipeline, actor: Actor, definition: PipelineDefinition
+) -> Pipeline:
+    """Change everything but the endpoints and the dataset, which the loaded data hang on."""
+    actor.require(Permission.EDIT)
+    definition = definition.checked()
+    if definition.dataset != pipeline.dataset or definition.mode != pipeline.mode:
+        raise InvalidPipeline(
+            "The mode and the destination schema of a pipeline cannot change.",
+            field="dataset",
+            remedy="Create a new pipeline for another schema; the loaded data stay where they are.",
+        )
+    _check_endpoints(pipeline.source, pipeline.destination, definition, pipeline)
+    before = snapshot(pipeline)
+    pipeline.version += 1
+    _apply(pipeline, definition)
+    audit.record(
+        organization=pipeline.organization,
+        actor=actor,
+        action=AuditAction.PIPELINE_UPDATED,
+        target=pipeline,
+        changes=audit.difference(before, snapshot(pipeline)),
+    )
+    return pipeline
+
+
+@transaction.atomic
+def set_paused(*, pipeline: Pipeline, actor: Actor, paused: bool) -> Pipeline:
+    """A paused pipeline is skipped by schedules and by runs of the whole graph."""
+    actor.require(Permission.EDIT)
+    pipeline.is_paused, pipeline.paused_reason = paused, ""
+    pipeline.save(update_fields=["is_paused", "paused_reason"])
+    action = AuditAction.PIPELINE_PAUSED if paused else AuditAction.PIPELINE_RESUMED
+    audit.record(organization=pipeline.organization, actor=actor, action=action, target=pipeline)
+    return pipeline
+
+
+@transaction.atomic
+def delete_pipeline(*, pipeline: Pipeline, actor: Actor) -> None:
+    """Put it in the trash. The loaded tables stay where they are."""
+    actor.require(Permission.EDIT)
+    pipeline.put_in_trash()
+    audit.record(
+        organization=pipeline.organization,
+        actor=actor,
+        action=AuditAction.PIPELINE_DELETED,
+        target=pipeline,
+    )
+
+
+@transaction.atomic
+def restore_pipeline(*, pipeline: Pipeline, actor: Actor) -> Pipeline:
+    actor.require(Permission.EDIT)
+    living = Pipeline.objects.for_organization(pipeline.organization)
+    if living.filter(destination=pipeline.destination, dataset=pipeline.dataset).exists():
+        raise InvalidPipeline(
+            f"Another pipeline loads into {pipeline.dataset!r} by now.",
+            field="dataset",
+            remedy="Delete that one first.",
+        )
+    pipeline.slug = unique_slug(pipeline.slug, living, fallback="pipeline")
+    pipeline.deleted_at = None
+    pipeline.save(update_fields=["deleted_at", "slug"])
+    audit.record(
+        organization=pipeline.organization,
+        actor=actor,
+        action=AuditAction.PIPELINE_RESTORED,
+        target=pipeline,
+    )
+    return pipeline
+
+
+def resources_of(pipeline: Pipeline) -> list[PipelineResource]:
+    rows = PipelineResource.objects.for_organization(pipeline.organization)
+    return list(rows.filter(pipeline=pipeline))
+
+
+def snapshot(pipeline: Pipeline) -> dict[str, Any]:
+    """The pipeline as plain data: for the audit log, the run capsule and the page."""
+    return {
+        "name": pipeline.name,
+        "description": pipeline.description,
+        "source": pipeline.source.slug,
+        "destination": pipeline.destination.slug,
+        "dataset": pipeline.dataset,
+        "mode": pipeline.mode,
+        "source_schema": pipeline.source_schema,
+        "write_disposition": pipeline.write_disposition,
+        "resources": [
+            resource.as_spec("") | {"is_selected": resource.is_selected}
+            for resource in resources_of(pipeline)
+        ],
+    }
+
+
+def _check_endpoints(
+    source: Connection,
+    destination: Connection,
+    definition: PipelineDefinition,
+    pipeline: Pipeline | None = None,
+) -> None:
+    if not (source.is_source and source.type.capabilities.source):
+        raise InvalidPipeline(f"“{source}” cannot be a source.", field="source")
+    if not (destination.is_destination and destination.type.capabilities.destination):
+        raise InvalidPipeline(f"“{destination}” cannot be a destination.", field="destination")
+    if source.type.capabilities.files != (definition.mode is Mode.FILES):
+        allowed = "files" if source.type.capabilities.files else "single_table or full_database"
+        raise InvalidPipeline(
+            f"The mode {definition.mode} does not fit “{source}”.",
+            field="mode",
+            remedy=f"Use {allowed}.",
+        )
+    rows = Pipeline.objects.for_organization(destination.organization)
+    rows = rows.filter(destination=destination, dataset=definition.dataset)
+    other = rows.exclude(pk=pipeline.pk if pipeline else None).first()
+    if other:
+        raise InvalidPipeline(
+            f"“{other}” loads into the schema {definition.dataset!r} already.",
+            field="dataset",
+            remedy="Choose another schema; two pipelines would overwrite each other's tables.",
+        )
+
+
+def _apply(pipeline: Pipeline, definition: PipelineDefinition) -> None:
+    for name in ("name", "description", "dataset", "mode", "source_schema", "write_disposition"):
+        setattr(pipeline, name, getattr(definition, name))
+    pipeline.save()
+    rows = PipelineResource.objects.for_organization(pipeline.organization)
+    rows.filter(pipeline=pipeline).delete()
+    for position, resource in enumerate(definition.resources):
+        _save_resource(pipeline, position, resource)
+    connections.declare_tables(
+        connection=pipeline.destination,
+        schema=pipeline.dataset,
+        names=[r.target for r in definition.resources if r.is_selected],
+        loaded_by=pipeline.slug,
+    )
+
+
+def _save_resource(pipeline: Pipeline, position: int, resource: ResourceDefinition) -> None:
+    PipelineResource(
+        organization=pipeline.organization,
+        pipeline=pipeline,
+        position=position,
+        name=resource.name,
+        target=resource.target,
+        is_selected=resource.is_selected,
+        write_disposition=resource.write_disposition,
+        primary_key=list(resource.primary_key),
+        cursor_column=resource.cursor_column,
+        cursor_initial=resource.cursor_initial,
+        columns=list(resource.columns),
+        filters=list(resource.filters),
+    ).save()

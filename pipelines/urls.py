@@ -1,0 +1,4 @@
+"""Pages of pipelines."""
+
+app_name = "pipelines"
+urlpatterns: list = []

@@ -1,0 +1,51 @@
+"""Who acts: a person, an API key, a schedule or an operator, with the rights they carry."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from common.access import ROLE_PERMISSIONS, Permission, Role, denied
+
+if TYPE_CHECKING:
+    from tenants.models import ApiKey, Membership, User
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Passed to every service; the audit log keeps its kind, label, identifier and address."""
+
+    kind: str
+    label: str
+    role: Role
+    identifier: str = ""
+    ip: str = ""
+
+    @classmethod
+    def member(cls, membership: "Membership", *, ip: str = "") -> "Actor":
+        user = membership.user
+        return cls("user", user.display_name, Role(membership.role), str(user.pk), ip)
+
+    @classmethod
+    def api_key(cls, key: "ApiKey", *, ip: str = "") -> "Actor":
+        return cls("api_key", f"API key {key.name}", Role(key.role), str(key.pk), ip)
+
+    @classmethod
+    def schedule(cls, name: str, identifier: int) -> "Actor":
+        return cls("schedule", f"Schedule {name}", Role.EDITOR, str(identifier))
+
+    @classmethod
+    def operator(cls, user: "User | None" = None, *, ip: str = "") -> "Actor":
+        """The command line, or a person in the Django admin."""
+        label = f"{user.display_name} (operator)" if user else "Command line"
+        return cls("operator", label, Role.OWNER, str(user.pk) if user else "", ip)
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        return ROLE_PERMISSIONS[self.role]
+
+    def can(self, permission: Permission) -> bool:
+        return permission in self.permissions
+
+    def require(self, permission: Permission) -> None:
+        """Raise ``PermissionDenied``, naming the role that would do, unless allowed."""
+        if not self.can(permission):
+            raise denied(permission, self.role)

@@ -1,0 +1,157 @@
+"""One dbt project in this child's private directory, and dbt called on it."""
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, Final
+
+import dbt.mp_context
+import yaml
+from dbt.adapters.factory import FACTORY
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.contracts.graph.manifest import Manifest
+
+from common.children.hooks import on_cancel
+from connections.connectors.base import Target
+from connections.connectors.registry import get_connector
+from transforms.engine import hardening
+from transforms.engine.project import ProjectRows, render
+
+PROFILE: Final = "datanika"
+CACHE_FILE: Final = "partial_parse.msgpack"
+#: dbt is bound by its own CPU work; more threads only wait for each other.
+THREADS: Final = 4
+
+#: A compile or preview shows the SQL of a first build and asks the warehouse nothing for it.
+IS_INCREMENTAL_IS_FALSE: Final = {
+    "macros/is_incremental.sql": "{% macro is_incremental() %}{{ return(false) }}{% endmacro %}\n"
+}
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A rendered project. ``output`` is the dbt profile of the warehouse and holds its password."""
+
+    rows: ProjectRows
+    output: dict[str, Any]
+    root: Path
+    cache: Path | None
+
+    @property
+    def target(self) -> Path:
+        return self.root / "target"
+
+    def invoke(
+        self,
+        *arguments: str,
+        manifest: Manifest | None = None,
+        callback: Callable[[Any], None] | None = None,
+    ) -> dbtRunnerResult:
+        """Call dbt. What is no ``Exception`` (a cancellation) is raised, not returned."""
+        runner = dbtRunner(manifest=manifest, callbacks=[callback] if callback else [])
+        result = runner.invoke([*arguments, *self._options()])
+        if result.exception is not None and not isinstance(result.exception, Exception):
+            raise result.exception
+        return result
+
+    def _options(self) -> list[str]:
+        return [
+            *("--project-dir", str(self.root / "project")),
+            *("--profiles-dir", str(self.root / "profiles")),
+            *("--target-path", str(self.target)),
+            *("--log-path", str(self.root / "logs")),
+            *("--log-level", "none", "--log-level-file", "none"),
+            *("--no-use-colors", "--no-version-check", "--no-send-anonymous-usage-stats"),
+        ]
+
+
+def open_workspace(spec: dict[str, Any], rows: ProjectRows, *, read_only: bool) -> Workspace:
+    """Render the project below the child's private directory, and close this process for its code."""
+    # The connector may import a driver that reads its environment: ask it before that is emptied.
+    output = _dbt_output(spec)
+    hardening.apply(read_only=read_only)
+    use_thread_locks()
+    extra = IS_INCREMENTAL_IS_FALSE if read_only else {}
+    cache = _cache(spec, read_only=read_only)
+    workspace = write_workspace(rows, output, Path(spec["private_dir"]) / "dbt", cache, extra)
+    on_cancel(_cancel_queries)
+    return workspace
+
+
+def write_workspace(
+    rows: ProjectRows,
+    output: dict[str, Any],
+    root: Path,
+    cache: Path | None,
+    extra: Mapping[str, str] = MappingProxyType({}),
+) -> Workspace:
+    """Write the project, its profile and what was kept of its last parse below ``root``."""
+    for path, text in {**render(rows, PROFILE), **extra}.items():
+        _write(root / "project" / path, text)
+    profile = {PROFILE: {"target": PROFILE, "outputs": {PROFILE: output}}}
+    _write(root / "profiles" / "profiles.yml", yaml.safe_dump(profile))
+    workspace = Workspace(rows, output, root, cache)
+    workspace.target.mkdir()
+    if cache is not None:
+        with suppress(FileNotFoundError):
+            # With its time of change: keep_cache sees by it whether dbt wrote a new one.
+            shutil.copy2(cache, workspace.target / CACHE_FILE)
+    return workspace
+
+
+def use_thread_locks() -> None:
+    """dbt asks for locks between processes and uses them between threads.
+
+    The real ones are files in shared memory, watched by a helper process that each child would have to start.
+    """
+    dbt.mp_context._MP_CONTEXT = SimpleNamespace(RLock=threading.RLock, Lock=threading.Lock)
+
+
+def keep_cache(workspace: Workspace) -> None:
+    """Keep what dbt parsed for the next call. Atomic, because two children may end at the same moment."""
+    parsed = workspace.target / CACHE_FILE
+    if workspace.cache is None or not parsed.exists() or _unchanged(parsed, workspace.cache):
+        return
+    workspace.cache.parent.mkdir(parents=True, exist_ok=True)
+    passing = workspace.cache.with_name(f".{workspace.cache.name}.{os.getpid()}")
+    shutil.copy2(parsed, passing)
+    passing.replace(workspace.cache)
+
+
+def _unchanged(parsed: Path, cache: Path) -> bool:
+    return cache.exists() and cache.stat().st_mtime_ns == parsed.stat().st_mtime_ns
+
+
+def _dbt_output(spec: dict[str, Any]) -> dict[str, Any]:
+    target = Target.from_spec(spec, "warehouse")
+    threads = int(spec.get("limits", {}).get("threads", THREADS))
+    connector = get_connector(target.connector)
+    return hardening.harden_profile(
+        connector.dbt_profile(target, schema=spec["schema"], threads=threads)
+    )
+
+
+def _cache(spec: dict[str, Any], *, read_only: bool) -> Path | None:
+    """Building and compiling differ by a macro, so each keeps its own parse."""
+    if not spec.get("cache_dir"):
+        return None
+    return Path(spec["cache_dir"]) / ("compile" if read_only else "build") / CACHE_FILE
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # 0600 from the first byte: one of these files is the profile.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _cancel_queries() -> None:
+    for adapter in list(FACTORY.adapters.values()):
+        for _name in adapter.cancel_open_connections():
+            pass
