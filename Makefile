@@ -55,10 +55,10 @@ format: $(VENV)/dev.stamp ## Lay out the code and repair what can be repaired
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: $(VENV)/made.stamp ## Compile the lock files anew from pyproject.toml
-	@command -v $(UV) >/dev/null 2>&1 || { $(BIN)/python -m venv build/uv && build/uv/bin/pip install --quiet uv; }
-	$(COMPILE) --extra dev --output-file requirements-dev.lock
-	$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock
+lock: $(VENV)/made.stamp ## Compile the lock files anew from pyproject.toml (ARGS=--upgrade)
+	@command -v $(UV) >/dev/null 2>&1 || { $(BIN)/python -m venv build/uv && build/uv/bin/pip install -qq uv; }
+	$(COMPILE) $(ARGS) --extra dev --output-file requirements-dev.lock
+	$(COMPILE) $(ARGS) --constraint requirements-dev.lock --output-file requirements.lock
 
 clean: ## Remove what tools left behind (not the data, not .venv)
 	rm -rf build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

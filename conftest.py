@@ -20,6 +20,9 @@ from psycopg import sql
 
 from scripts import services
 
+#: The cast of people and organizations.
+pytest_plugins = ["conftest_site"]
+
 STATE_KEY = pytest.StashKey[Path]()
 _real_connect = socket.socket.connect
 _real_connect_ex = socket.socket.connect_ex

@@ -43,7 +43,7 @@ class AuditEvent(OrganizationOwned):
         return f"{self.actor_label} {self.action} {self.target_label}".strip()
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        if self.pk is not None:
+        if not self._state.adding:
             raise AuditIsAppendOnly
         super().save(*args, **kwargs)
 

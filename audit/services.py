@@ -1,11 +1,14 @@
 """The one way an event gets into the audit log."""
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.db.models import Model
 
 from audit.actions import AuditAction
 from audit.models import AuditEvent
+
+if TYPE_CHECKING:
+    from tenants.models import Organization
 
 MASK = "••••••"
 
@@ -25,7 +28,7 @@ class EventActor(Protocol):
 
 def record(
     *,
-    organization: Model,
+    organization: "Organization",
     actor: EventActor,
     action: AuditAction,
     target: Model | None = None,

@@ -1,4 +1,4 @@
 """Pages of audit."""
 
 app_name = "audit"
-urlpatterns: list = []
+urlpatterns: list[object] = []

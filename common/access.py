@@ -6,7 +6,7 @@ This is the one table of rights. Views, the API, the admin and the commands all 
 from collections.abc import Callable
 from enum import StrEnum
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
 
 from django.http import HttpRequest, HttpResponseBase
 
@@ -94,7 +94,7 @@ def requires(
             return view(request, *args, **kwargs)
 
         guarded.required_permission = permission  # type: ignore[attr-defined]
-        return guarded
+        return cast(Callable[Concatenate[Any, P], HttpResponseBase], guarded)
 
     return decorate
 

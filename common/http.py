@@ -4,10 +4,10 @@ import json
 from typing import Any, TypeVar
 
 from django.contrib import messages
+from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseRedirect
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
 from common.errors import NotFound
@@ -19,15 +19,17 @@ def get_or_404(queryset: QuerySet[M], **lookup: Any) -> M:
     """The one row of an already scoped queryset, or ``NotFound`` (404)."""
     try:
         return queryset.get(**lookup)
-    except queryset.model.DoesNotExist:
+    except ObjectDoesNotExist:
         name = queryset.model._meta.verbose_name
         raise NotFound(f"There is no such {name} in this organization.") from None
 
 
 def wants_partial(request: HttpRequest) -> bool:
     """Whether htmx asked for a fragment rather than the page."""
-    htmx = getattr(request, "htmx", None)
-    return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+    htmx: Any = getattr(request, "htmx", None)
+    if not htmx:
+        return False
+    return not htmx.boosted and not htmx.history_restore_request
 
 
 def render_page(
@@ -53,11 +55,6 @@ def say(request: HttpRequest, text: str) -> None:
 def warn(request: HttpRequest, text: str) -> None:
     """A message that stays until dismissed."""
     messages.error(request, text)
-
-
-def go(to: str, *args: Any, **kwargs: Any) -> HttpResponseRedirect:
-    """Redirect by URL name; htmx follows it, so both clients end on the same page."""
-    return redirect(to, *args, **kwargs)
 
 
 def trigger(response: HttpResponse, event: str, detail: dict[str, Any] | None = None) -> None:

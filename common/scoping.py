@@ -1,6 +1,6 @@
 """Rows that belong to an organization, and the one door through which they are read."""
 
-from typing import Any, ClassVar, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
 from django.db import models
 from django.db.models import Model, Q, QuerySet
@@ -32,7 +32,7 @@ class OrganizationOwned(models.Model):
 
     organization = models.ForeignKey("tenants.Organization", models.CASCADE, related_name="+")
 
-    objects: ClassVar[OrganizationManager[Any]] = OrganizationManager()
+    objects: ClassVar[OrganizationManager[Self]] = OrganizationManager()
     #: Loud on purpose: for admin, engines, commands and migrations.
     all_organizations: ClassVar[models.Manager[Any]] = models.Manager()
 
@@ -43,12 +43,24 @@ class OrganizationOwned(models.Model):
         base_manager_name = "all_organizations"
 
 
-class Trashable(models.Model):
+class TrashableManager(OrganizationManager[M]):
+    """``for_organization`` gives the living rows; ``trash_of`` the deleted."""
+
+    def for_organization(self, organization: Model) -> QuerySet[M]:
+        return super().for_organization(organization).filter(deleted_at__isnull=True)
+
+    def trash_of(self, organization: Model) -> QuerySet[M]:
+        return super().for_organization(organization).filter(deleted_at__isnull=False)
+
+
+class Trashable(OrganizationOwned):
     """A row that a person may delete and restore; the deleted neither run nor block."""
 
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    class Meta:
+    objects: ClassVar[TrashableManager[Self]] = TrashableManager()
+
+    class Meta(OrganizationOwned.Meta):
         abstract = True
 
     @property
@@ -58,16 +70,6 @@ class Trashable(models.Model):
     def put_in_trash(self) -> None:
         self.deleted_at = timezone.now()
         self.save(update_fields=["deleted_at"])
-
-
-class TrashableManager(OrganizationManager[M]):
-    """``for_organization`` gives the living rows; ``trash_of`` the deleted."""
-
-    def for_organization(self, organization: Model) -> QuerySet[M]:
-        return super().for_organization(organization).filter(deleted_at__isnull=True)
-
-    def trash_of(self, organization: Model) -> QuerySet[M]:
-        return super().for_organization(organization).filter(deleted_at__isnull=False)
 
 
 LIVE = Q(deleted_at__isnull=True)

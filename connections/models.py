@@ -1,12 +1,12 @@
 """How to reach a system, and what is known to stand in a warehouse."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db import models
 from django.utils import timezone
 
 from common.crypto import EncryptedJSONField
-from common.scoping import LIVE, OrganizationManager, OrganizationOwned, Trashable, TrashableManager
+from common.scoping import LIVE, OrganizationOwned, Trashable
 from connections.connectors.base import Connector
 from connections.connectors.registry import get_connector
 
@@ -24,7 +24,7 @@ class CheckStatus(models.TextChoices):
     UNREACHABLE = "unreachable"
 
 
-class Connection(OrganizationOwned, Trashable):
+class Connection(Trashable):
     """A configured system: a connector, its settings, and its encrypted secrets."""
 
     name = models.CharField(max_length=80)
@@ -45,9 +45,7 @@ class Connection(OrganizationOwned, Trashable):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects: ClassVar[TrashableManager["Connection"]] = TrashableManager()
-
-    class Meta(OrganizationOwned.Meta):
+    class Meta(Trashable.Meta):
         ordering = ["name", "pk"]
         constraints = [
             models.UniqueConstraint(
@@ -98,8 +96,6 @@ class DatasetTable(OrganizationOwned):
     loaded_by = models.CharField(max_length=64, blank=True)
     loaded_at = models.DateTimeField(null=True, blank=True)
     row_count = models.BigIntegerField(null=True, blank=True)
-
-    objects: ClassVar[OrganizationManager["DatasetTable"]] = OrganizationManager()
 
     class Meta(OrganizationOwned.Meta):
         ordering = ["schema", "name"]

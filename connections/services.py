@@ -29,8 +29,8 @@ UPLOADS = "uploads"
 
 
 def validate(
-    connector: Connector, values: dict[str, Any], stored: dict[str, str] | None = None
-) -> tuple[dict[str, Any], dict[str, str]]:
+    connector: Connector, values: dict[str, Any], stored: dict[str, Any] | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split validated form values into ``(config, secrets)``; raise ``InvalidConfiguration``.
 
     A secret left empty keeps the stored one. Keys the form does not know are refused.

@@ -1,13 +1,13 @@
 """When things run, in what order, and what came of it."""
 
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from common.scoping import LIVE, OrganizationManager, OrganizationOwned, Trashable, TrashableManager
+from common.scoping import LIVE, OrganizationOwned, Trashable
 
 
 class Status(models.TextChoices):
@@ -60,8 +60,6 @@ class Node(OrganizationOwned):
         "transforms.Transformation", models.CASCADE, null=True, blank=True, related_name="+"
     )
 
-    objects: ClassVar[OrganizationManager["Node"]] = OrganizationManager()
-
     class Meta(OrganizationOwned.Meta):
         constraints = [
             models.CheckConstraint(
@@ -93,8 +91,6 @@ class Dependency(OrganizationOwned):
     downstream = models.ForeignKey(Node, models.CASCADE, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
-    objects: ClassVar[OrganizationManager["Dependency"]] = OrganizationManager()
-
     class Meta(OrganizationOwned.Meta):
         verbose_name_plural = "dependencies"
         constraints = [
@@ -108,7 +104,7 @@ class Dependency(OrganizationOwned):
         return f"{self.upstream} → {self.downstream}"
 
 
-class Schedule(OrganizationOwned, Trashable):
+class Schedule(Trashable):
     """A cron expression in a time zone that starts runs of one node or of the whole graph."""
 
     name = models.CharField(max_length=80)
@@ -129,9 +125,7 @@ class Schedule(OrganizationOwned, Trashable):
     note = models.CharField(max_length=300, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
-    objects: ClassVar[TrashableManager["Schedule"]] = TrashableManager()
-
-    class Meta(OrganizationOwned.Meta):
+    class Meta(Trashable.Meta):
         ordering = ["name", "pk"]
         indexes = [
             # The tick asks for this every second.
@@ -192,8 +186,6 @@ class Run(OrganizationOwned):
     rows_loaded = models.BigIntegerField(default=0)
     #: The number of the newest log line.
     last_line = models.PositiveIntegerField(default=0)
-
-    objects: ClassVar[OrganizationManager["Run"]] = OrganizationManager()
 
     class Meta(OrganizationOwned.Meta):
         ordering = ["-requested_at", "-pk"]
@@ -286,8 +278,6 @@ class RunStep(OrganizationOwned):
     error_remedy = models.TextField(blank=True)
     error_detail = models.TextField(blank=True)
 
-    objects: ClassVar[OrganizationManager["RunStep"]] = OrganizationManager()
-
     class Meta(OrganizationOwned.Meta):
         ordering = ["run", "position"]
         indexes = [
@@ -337,8 +327,6 @@ class RunStepResult(OrganizationOwned):
     #: The rest of the child's ``result`` event.
     details = models.JSONField(default=dict, blank=True)
 
-    objects: ClassVar[OrganizationManager["RunStepResult"]] = OrganizationManager()
-
     class Meta(OrganizationOwned.Meta):
         ordering = ["step", "pk"]
 
@@ -361,8 +349,6 @@ class RunLogLine(OrganizationOwned):
     level = models.CharField(max_length=5)
     scope = models.CharField(max_length=120, blank=True)
     text = models.TextField()
-
-    objects: ClassVar[OrganizationManager["RunLogLine"]] = OrganizationManager()
 
     class Meta(OrganizationOwned.Meta):
         ordering = ["run", "number"]

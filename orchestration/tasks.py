@@ -46,7 +46,7 @@ def ring(step_ids: Iterable[int], *, delay: int = 0) -> None:
     """Tell the workers. A broker that is down loses nothing: the sweep rings again."""
     for step_id in step_ids:
         try:
-            execute_step.apply_async([step_id], countdown=delay or None)
+            execute_step.apply_async((step_id,), countdown=delay)
         except (OperationalError, OSError) as error:
             logger.warning("the broker did not take the bell of step %s: %s", step_id, error)
 

@@ -1,11 +1,11 @@
 """What to load, from where to where, and how each table of it is written."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db import models
 from django.utils import timezone
 
-from common.scoping import LIVE, OrganizationManager, OrganizationOwned, Trashable, TrashableManager
+from common.scoping import LIVE, OrganizationOwned, Trashable
 
 
 class Mode(models.TextChoices):
@@ -31,7 +31,7 @@ class FilterOperator(models.TextChoices):
     NOT_IN = "not_in", "is none of"
 
 
-class Pipeline(OrganizationOwned, Trashable):
+class Pipeline(Trashable):
     """One extract-and-load: a source, a destination, a dataset there, and the resources between them."""
 
     name = models.CharField(max_length=80)
@@ -57,9 +57,7 @@ class Pipeline(OrganizationOwned, Trashable):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects: ClassVar[TrashableManager["Pipeline"]] = TrashableManager()
-
-    class Meta(OrganizationOwned.Meta):
+    class Meta(Trashable.Meta):
         ordering = ["name", "pk"]
         constraints = [
             models.UniqueConstraint(
@@ -94,8 +92,6 @@ class PipelineResource(OrganizationOwned):
     #: ``[{"column", "op", "value"}]``, all of which a row must pass.
     filters = models.JSONField(default=list, blank=True)
 
-    objects: ClassVar[OrganizationManager["PipelineResource"]] = OrganizationManager()
-
     class Meta(OrganizationOwned.Meta):
         ordering = ["position", "pk"]
         constraints = [
@@ -127,8 +123,6 @@ class PipelineDraft(OrganizationOwned):
     created_by = models.ForeignKey("tenants.User", models.CASCADE, related_name="+")
     data = models.JSONField(default=dict)
     updated_at = models.DateTimeField(auto_now=True)
-
-    objects: ClassVar[OrganizationManager["PipelineDraft"]] = OrganizationManager()
 
     class Meta(OrganizationOwned.Meta):
         ordering = ["-updated_at"]

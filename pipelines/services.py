@@ -163,7 +163,7 @@ def _check_endpoints(
         )
     rows = Pipeline.objects.for_organization(destination.organization)
     rows = rows.filter(destination=destination, dataset=definition.dataset)
-    other = rows.exclude(pk=pipeline.pk if pipeline else None).first()
+    other = rows.exclude(pk=pipeline.pk).first() if pipeline else rows.first()
     if other:
         raise InvalidPipeline(
             f"“{other}” loads into the schema {definition.dataset!r} already.",

@@ -1,4 +1,4 @@
 """Pages of pipelines."""
 
 app_name = "pipelines"
-urlpatterns: list = []
+urlpatterns: list[object] = []

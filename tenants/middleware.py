@@ -41,7 +41,7 @@ class OrganizationMiddleware:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         slug = kwargs.pop("organization")
-        membership = membership_of(cast(User, request.user), slug)
+        membership = membership_of(request.user, slug)
         if membership is None:
             # Exceptions of process_view bypass process_exception, so the page is made here.
             missing = NotFound("There is no such organization, or you are not a member of it.")

@@ -10,7 +10,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from common.access import Role
-from common.scoping import OrganizationManager, OrganizationOwned
+from common.scoping import OrganizationOwned
 
 
 class UserManager(BaseUserManager["User"]):
@@ -94,8 +94,6 @@ class Membership(OrganizationOwned):
     created_at = models.DateTimeField(default=timezone.now)
     last_seen_at = models.DateTimeField(null=True, blank=True)
 
-    objects: ClassVar[OrganizationManager["Membership"]] = OrganizationManager()
-
     class Meta(OrganizationOwned.Meta):
         ordering = ["user__email"]
         constraints = [
@@ -123,8 +121,6 @@ class Invitation(OrganizationOwned):
     accepted_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
-    objects: ClassVar[OrganizationManager["Invitation"]] = OrganizationManager()
-
     class Meta(OrganizationOwned.Meta):
         ordering = ["-created_at"]
 
@@ -149,8 +145,6 @@ class ApiKey(OrganizationOwned):
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
-
-    objects: ClassVar[OrganizationManager["ApiKey"]] = OrganizationManager()
 
     class Meta(OrganizationOwned.Meta):
         ordering = ["-created_at"]

@@ -231,7 +231,7 @@ def revoke_invitation(*, invitation: Invitation, actor: Actor) -> None:
 def find_invitation(token: str) -> Invitation:
     """The open invitation of this token, or ``InvitationUnusable``."""
     rows = Invitation.all_organizations.select_related("organization")
-    invitation = rows.filter(token_hash=hash_token(token)).first()
+    invitation: Invitation | None = rows.filter(token_hash=hash_token(token)).first()
     if invitation is None or not invitation.is_open:
         raise InvitationUnusable(remedy="Ask the person who invited you for a new one.")
     return invitation

@@ -1,11 +1,9 @@
 """What to compute in a warehouse: the rows that one dbt project per warehouse is rendered from."""
 
-from typing import ClassVar
-
 from django.db import models
 from django.utils import timezone
 
-from common.scoping import LIVE, OrganizationManager, OrganizationOwned, Trashable, TrashableManager
+from common.scoping import LIVE, OrganizationOwned, Trashable
 
 
 class Materialization(models.TextChoices):
@@ -37,7 +35,7 @@ class BuildStatus(models.TextChoices):
     SKIPPED = "skipped"
 
 
-class Transformation(OrganizationOwned, Trashable):
+class Transformation(Trashable):
     """One dbt model: SQL, how it is stored, and what is known of its last build."""
 
     name = models.CharField(max_length=63)
@@ -66,9 +64,7 @@ class Transformation(OrganizationOwned, Trashable):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects: ClassVar[TrashableManager["Transformation"]] = TrashableManager()
-
-    class Meta(OrganizationOwned.Meta):
+    class Meta(Trashable.Meta):
         ordering = ["folder", "name"]
         constraints = [
             models.UniqueConstraint(
@@ -92,8 +88,6 @@ class TransformationColumn(OrganizationOwned):
     name = models.CharField(max_length=255)
     data_type = models.CharField(max_length=80, blank=True)
     description = models.TextField(blank=True)
-
-    objects: ClassVar[OrganizationManager["TransformationColumn"]] = OrganizationManager()
 
     class Meta(OrganizationOwned.Meta):
         ordering = ["position", "pk"]
@@ -123,8 +117,6 @@ class TransformationTest(OrganizationOwned):
     last_failures = models.BigIntegerField(null=True, blank=True, editable=False)
     last_samples = models.JSONField(default=list, blank=True, editable=False)
     last_run_at = models.DateTimeField(null=True, blank=True, editable=False)
-
-    objects: ClassVar[OrganizationManager["TransformationTest"]] = OrganizationManager()
 
     class Meta(OrganizationOwned.Meta):
         ordering = ["column", "kind", "pk"]

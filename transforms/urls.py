@@ -1,4 +1,4 @@
 """Pages of transforms."""
 
 app_name = "transforms"
-urlpatterns: list = []
+urlpatterns: list[object] = []

@@ -7,7 +7,6 @@ import atexit
 import contextlib
 import json
 import os
-import select
 import shutil
 import socket
 import subprocess
@@ -25,14 +24,9 @@ from common.children.box import Box
 from common.children.child import Child
 from common.children.endings import ChildTimedOut
 from common.children.environment import clean_environment
+from common.children.pipes import PIPE_ORDER, START_SECONDS, make_pipes, read_pid, write_order
 from common.errors import DatanikaError, TransientError
 from common.redaction import Redactor, secrets_in
-
-#: A cold start on a busy small machine: the imports of dlt and dbt.
-_START_SECONDS = 120.0
-
-#: A child that does not read its order is stuck.
-_ORDER_SECONDS = 30.0
 
 #: Between the request to stop and the end, for the cancel hooks of a driver.
 _GRACE_SECONDS = 2.0
@@ -156,20 +150,20 @@ class ChildPool:
         return self._server
 
     def _try_spawn(self, order: bytes, box: Box, redactor: Redactor) -> Child | None:
-        ours, theirs = _make_pipes()
+        ours, theirs = make_pipes()
         request = {"op": "fork", "private_dir": box.private_dir}
         try:
             with self._lock:
                 server = self._current()
-                sent = _send(server, request, [theirs[name] for name in _PIPE_ORDER])
+                sent = _send(server, request, [theirs[name] for name in PIPE_ORDER])
         finally:
             for fd in theirs.values():
                 os.close(fd)
         order_fd = ours.pop("order")
         try:
-            pid = _read_pid(ours["status"]) if sent else None
+            pid = read_pid(ours["status"]) if sent else None
             if pid is not None:
-                _write_order(order_fd, order)
+                write_order(order_fd, order)
         finally:
             os.close(order_fd)
         if pid is None:
@@ -264,21 +258,6 @@ def _value(events: list[dict[str, Any]]) -> Any:
     return next((event.get("value") for event in events if event["event"] == "data"), None)
 
 
-#: The order in which ``warm.py`` expects the descriptors.
-_PIPE_ORDER = ("order", "events", "noise", "status")
-
-
-def _make_pipes() -> tuple[dict[str, int], dict[str, int]]:
-    ours: dict[str, int] = {}
-    theirs: dict[str, int] = {}
-    for name in _PIPE_ORDER:
-        reader, writer = os.pipe()
-        mine, its = (writer, reader) if name == "order" else (reader, writer)
-        os.set_blocking(mine, False)
-        ours[name], theirs[name] = mine, its
-    return ours, theirs
-
-
 def _send(server: _Server, request: dict[str, Any], fds: list[int]) -> bool:
     line = json.dumps(request).encode() + b"\n"
     try:
@@ -289,39 +268,8 @@ def _send(server: _Server, request: dict[str, Any], fds: list[int]) -> bool:
     return True
 
 
-def _read_pid(status_fd: int) -> int | None:
-    """The child's process id, or None when the warm parent died or could not fork."""
-    text = b""
-    while not text.endswith(b"\n"):
-        if not _ready(status_fd, select.POLLIN, _START_SECONDS):
-            return None
-        chunk = os.read(
-            status_fd, 1
-        )  # byte by byte: what follows the first line is the Child's to read
-        if not chunk:
-            return None
-        text += chunk
-    word, _, rest = text.decode().partition(" ")
-    return int(rest) if word == "pid" else None
-
-
-def _write_order(fd: int, order: bytes) -> None:
-    rest = memoryview(order)
-    while rest and _ready(fd, select.POLLOUT, _ORDER_SECONDS):
-        try:
-            rest = rest[os.write(fd, rest) :]
-        except BrokenPipeError:  # the child died; its ending tells the reason
-            return
-
-
-def _ready(fd: int, kind: int, seconds: float) -> bool:
-    poll = select.poll()
-    poll.register(fd, kind)
-    return bool(poll.poll(seconds * 1000))
-
-
 def _read_report(server: _Server) -> WarmReport:
-    server.socket.settimeout(_START_SECONDS)
+    server.socket.settimeout(START_SECONDS)
     try:
         with server.socket.makefile("rb") as stream:
             report = json.loads(stream.readline())

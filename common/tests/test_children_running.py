@@ -3,6 +3,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -235,3 +236,22 @@ def test_a_dead_warm_parent_ends_its_children_and_is_replaced(
     box = Box(str(tmp_path / "private"))
     assert run_to_end(pool, f"{ENTRIES}:echo", {"a": 1}, box, 30).value == {"a": 1}
     assert pool.warm_up().pid != server
+
+
+def test_many_threads_may_share_a_pool(pool: ChildPool, tmp_path: Path) -> None:
+    def work(number: int) -> Any:
+        box = Box(str(tmp_path / str(number)))
+        return run_to_end(pool, f"{ENTRIES}:echo", {"n": number}, box, 30).value
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(work, range(24))) == [{"n": number} for number in range(24)]
+
+
+def test_a_child_asked_to_stop_before_it_began_is_cancelled(
+    pool: ChildPool, tmp_path: Path
+) -> None:
+    with spawned(pool, tmp_path, "deaf", {}) as child:
+        child.terminate()
+        child.read_events(0)
+        child.kill()
+        assert events_of(child)[-1]["code"] == "cancelled"

@@ -43,4 +43,4 @@ STATUSES: dict[str, Status] = {
 
 def status_of(key: str) -> Status:
     """The status with this key. An unknown key shows itself: a page must not fail over a word."""
-    return STATUSES.get(str(key)) or Status(str(key), "idle", "circle-help", str(key))
+    return STATUSES.get(str(key)) or Status(str(key), "idle", "circle-question-mark", str(key))

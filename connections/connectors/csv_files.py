@@ -133,12 +133,13 @@ class CsvConnector(FilesConnector):
         self, con: "duckdb.DuckDBPyConnection", file: Path, shown: str, config: dict[str, Any]
     ) -> Outcome:
         layout = next(iter(layouts_of(con, [file], config)))
-        row = con.execute(
+        # fetchall(): the rejects are written down when the scan has come to its end.
+        counts = con.execute(
             f"SELECT count(*) FROM (SELECT hash(t) AS h FROM "
             f"{read_csv([file], layout, config, rejects=True)} AS t LIMIT {_CHECKED_ROWS}) "
             "WHERE h IS NOT NULL"
-        ).fetchone()
-        number = row[0] if row else 0
+        ).fetchall()
+        number = counts[0][0]
         ragged = con.execute(
             "SELECT line, csv_line FROM reject_errors GROUP BY ALL ORDER BY line"
         ).fetchall()

@@ -120,11 +120,10 @@ def time_limit(
 def explain_duckdb(
     error: "duckdb.Error", what: str, *, remedy: str = "", field: str = ""
 ) -> UserError:
-    """DuckDB's error as a sentence: ``what`` says what could not be done, the detail is DuckDB's
-    first line.
-    """
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return UserError(what, field=field, remedy=remedy, detail=first)
+    """DuckDB's error as a sentence: ``what`` could not be done, and DuckDB's own first words."""
+    # What follows the first empty line is advice for its own shell, or the statement.
+    words = str(error).strip().partition("\n\n")[0]
+    return UserError(what, field=field, remedy=remedy, detail=" ".join(words.split())[:500])
 
 
 def _extension_file(name: str) -> Path:

@@ -173,7 +173,7 @@ def check_read(connection: "psycopg.Connection[Any]", target: Target) -> Outcome
             remedy="Correct the list of schemas, or leave it empty for all.",
         )
     row = connection.execute(_COUNTS, {"schemas": schemas}).fetchone()
-    readable, unreadable, names = row or (0, 0, None)
+    readable, unreadable, names = row or (0, 0, [])
     text = f"{counted(readable, 'table')} can be read."
     if unreadable:
         more = ", …" if unreadable > len(names) else ""

@@ -31,8 +31,8 @@ _OPTION_LEVELS = (_FULL_OPTIONS, _PLAIN_OPTIONS, "")
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _SYSTEM_CA_FILE = Path("/etc/ssl/certs/ca-certificates.crt")
 
-#: Options a server took, by address, database and user: asked once in a child's short life.
-_accepted_options: dict[tuple[str, ...], str] = {}
+#: Options a server took, by all other parameters: asked once in a child's short life.
+_accepted_options: dict[tuple[tuple[str, str], ...], str] = {}
 
 
 def resolve(target: Target) -> list[str]:
@@ -86,7 +86,7 @@ def parameters(target: Target, *, address: str = "", options: str | None = None)
 
 def accepted_options(target: Target, values: dict[str, str]) -> str:
     """The richest start-up options the server takes, found by signing in once in a child's life."""
-    key = tuple(values[name] for name in ("hostaddr", "port", "dbname", "user"))
+    key = tuple(sorted(values.items()))
     if key not in _accepted_options:
         connection, options = _sign_in(target, values)
         connection.close()
@@ -213,7 +213,7 @@ def _tls_error(target: Target, error: ssl.SSLError) -> UserError:
         return UserError(
             f"The server's certificate does not prove that it is {target.config['host']}.",
             field="sslmode",
-            remedy="Paste the authority's certificate, or use the host name the certificate is for.",
+            remedy="Paste the authority's certificate, or use the host name in the certificate.",
             detail=error.verify_message,
         )
     return UserError(

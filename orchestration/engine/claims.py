@@ -31,7 +31,7 @@ def claim(step_id: int) -> RunStep | None:
 
     Claims of one organization take turns on its row, so that two of them cannot both take the last slot.
     """
-    step = RunStep.all_organizations.filter(pk=step_id).first()
+    step: RunStep | None = RunStep.all_organizations.filter(pk=step_id).first()
     if step is None or step.status != Status.QUEUED:
         return None
     organization = Organization.objects.select_for_update().get(pk=step.organization_id)

@@ -14,7 +14,7 @@ from common.children.hooks import on_cancel
 from connections.connectors.base import Target
 from connections.connectors.duckdb_support import connect_duckdb
 from connections.connectors.postgres_connection import parameters
-from connections.connectors.sqlite import database_file
+from connections.connectors.local_files import database_file
 from pipelines.engine.errors import translate
 
 #: So that both ends write and read text the same way, whatever the server's defaults are.
@@ -59,7 +59,9 @@ def postgres_connect(
         connection = psycopg.connect(postgres_dsn(target), autocommit=True)
         connection.execute(_SESSION)
     except psycopg.Error as error:
-        raise translate(error, f"Connecting to {target.config.get('host', 'PostgreSQL')}") from error
+        raise translate(
+            error, f"Connecting to {target.config.get('host', 'PostgreSQL')}"
+        ) from error
     connection.read_only = read_only
     return connection, on_cancel(connection.cancel)
 

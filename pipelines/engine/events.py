@@ -49,5 +49,5 @@ def thousands(number: int) -> str:
 
 
 def rows_text(number: int) -> str:
-    """"1 row", "11,402 rows"."""
+    """ "1 row", "11,402 rows"."""
     return f"{number:,} row{'' if number == 1 else 's'}"

@@ -149,17 +149,13 @@ def _check_names(resource: Resource, names: list[str], destination: str) -> None
         seen[name.lower()] = name
 
 
-def _write(
-    resource: Resource, existing: ExistingTable | None, full_refresh: bool
-) -> Disposition:
+def _write(resource: Resource, existing: ExistingTable | None, full_refresh: bool) -> Disposition:
     if full_refresh or (resource.disposition == "merge" and existing is None):
         return "replace"
     return resource.disposition
 
 
-def _key(
-    resource: Resource, table: SourceTable, selected: list[SourceColumn]
-) -> tuple[str, ...]:
+def _key(resource: Resource, table: SourceTable, selected: list[SourceColumn]) -> tuple[str, ...]:
     if resource.disposition != "merge":
         return ()
     key = resource.primary_key or table.primary_key

@@ -12,12 +12,52 @@ _NUMERIC = re.compile(r"^(?:numeric|decimal)\((\d+),\s*(-?\d+)\)$", re.IGNORECAS
 
 #: Types of pg_catalog whose text form any PostgreSQL reads back as the same value.
 _PORTABLE = frozenset(
-    (
-        "smallint integer bigint boolean real numeric text json jsonb bytea uuid date interval inet cidr macaddr macaddr8 "
-        "xml oid point line lseg box path polygon circle tsvector tsquery int4range int8range numrange tsrange tstzrange "
-        "daterange int4multirange int8multirange nummultirange tsmultirange tstzmultirange datemultirange pg_lsn name "
-        'jsonpath "char"'
-    ).split()
+    [
+        "smallint",
+        "integer",
+        "bigint",
+        "boolean",
+        "real",
+        "numeric",
+        "text",
+        "json",
+        "jsonb",
+        "bytea",
+        "uuid",
+        "date",
+        "interval",
+        "inet",
+        "cidr",
+        "macaddr",
+        "macaddr8",
+        "xml",
+        "oid",
+        "point",
+        "line",
+        "lseg",
+        "box",
+        "path",
+        "polygon",
+        "circle",
+        "tsvector",
+        "tsquery",
+        "int4range",
+        "int8range",
+        "numrange",
+        "tsrange",
+        "tstzrange",
+        "daterange",
+        "int4multirange",
+        "int8multirange",
+        "nummultirange",
+        "tsmultirange",
+        "tstzmultirange",
+        "datemultirange",
+        "pg_lsn",
+        "name",
+        "jsonpath",
+        '"char"',
+    ]
     + ["double precision"]
 )
 _PORTABLE_PREFIXES = (
@@ -63,9 +103,7 @@ def postgres_to_postgres(type_name: str) -> Mapping:
     """``type_name`` as format_type() writes it; a type of another schema is spelled with that schema."""
     base = type_name.removesuffix("[]")
     if type_name == "money":
-        return Mapping(
-            "numeric", read="{c}::numeric", note="money, kept as numeric", dlt="decimal"
-        )
+        return Mapping("numeric", read="{c}::numeric", note="money, kept as numeric", dlt="decimal")
     if base in _PORTABLE or base.startswith(_PORTABLE_PREFIXES):
         return Mapping(type_name, dlt=_dlt_of_postgres(type_name))
     return Mapping("text", read="{c}::text", note=f"{type_name}, kept as text")
@@ -151,9 +189,7 @@ _DUCKDB_POSTGRES = {
     "JSON": ("json", "json"),
 }
 #: Only microseconds fit; a value with more must not lose them without a word.
-_NANOSECONDS = (
-    "CASE WHEN epoch_ns({c}) % 1000 <> 0 THEN error('nanoseconds do not fit') ELSE {c}::TIMESTAMP END"
-)
+_NANOSECONDS = "CASE WHEN epoch_ns({c}) % 1000 <> 0 THEN error('nanoseconds do not fit') ELSE {c}::TIMESTAMP END"
 
 
 def duckdb_to_postgres(type_name: str) -> Mapping:
@@ -204,9 +240,7 @@ def duckdb_to_duckdb(type_name: str) -> Mapping:
     if type_name.startswith("ENUM"):
         return Mapping("VARCHAR", read="CAST({c} AS VARCHAR)")
     if type_name.startswith("GEOMETRY") or type_name in ("VARIANT", "NULL", '"NULL"'):
-        return Mapping(
-            "VARCHAR", read="CAST({c} AS VARCHAR)", note=f"{type_name}, kept as text"
-        )
+        return Mapping("VARCHAR", read="CAST({c} AS VARCHAR)", note=f"{type_name}, kept as text")
     if type_name.startswith("TIMESTAMP"):
         return Mapping(type_name, load=f"CAST({{c}} AS {type_name})", dlt="timestamp")
     if type_name.startswith("DECIMAL"):

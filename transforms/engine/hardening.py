@@ -7,6 +7,7 @@ dbt has to pass them.
 
 import os
 import secrets
+from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
 import dbt.cli.requires
@@ -54,15 +55,18 @@ DUCKDB_LOCKDOWN: Final[dict[str, Any]] = {
     "autoload_known_extensions": False,
     # Without this, "select * from name" looks among the variables of the Python that runs it.
     "python_enable_replacements": False,
-    "lock_configuration": True,
 }
 
 
-def apply(*, read_only: bool) -> None:
-    """Close this process for tenants' code, before dbt is invoked; ``read_only`` for compile and preview."""
+def apply(environment: Mapping[str, str], *, read_only: bool) -> None:
+    """Close this process for tenants' code, before dbt is invoked.
+
+    ``environment`` is what the warehouse's driver reads, ``read_only`` for compile and preview.
+    """
     for name in [name for name in os.environ if name not in KEPT_ENVIRONMENT]:
         del os.environ[name]
-    # What env_var() reads: empty, so that even the few names kept above are not an answer.
+    os.environ.update(environment)
+    # What env_var() reads: empty, so that even the few names kept above are no answer.
     dbt.cli.requires.get_env = _no_environment
     # dbt imports every module it finds with a name like dbt_…; ours has no plugins.
     PluginManager.get_prefixed_modules = _no_modules
@@ -83,7 +87,11 @@ def harden_profile(output: dict[str, Any]) -> dict[str, Any]:
 
 def open_duckdb(path: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """The warehouse file and nothing else: locked before any statement of a tenant runs."""
-    return duckdb.connect(path, read_only=read_only, config=dict(DUCKDB_LOCKDOWN))
+    connection = duckdb.connect(path, read_only=read_only, config=dict(DUCKDB_LOCKDOWN))
+    # The profile's own settings are dropped: dbt-duckdb would repeat them against the lock.
+    connection.execute("set global TimeZone = 'UTC'")
+    connection.execute("set global lock_configuration = true")
+    return connection
 
 
 def _no_environment() -> dict[str, str]:

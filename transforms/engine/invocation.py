@@ -73,8 +73,8 @@ class Workspace:
 def open_workspace(spec: dict[str, Any], rows: ProjectRows, *, read_only: bool) -> Workspace:
     """Render the project below the child's private directory, and close this process for its code."""
     # The connector may import a driver that reads its environment: ask it before that is emptied.
-    output = _dbt_output(spec)
-    hardening.apply(read_only=read_only)
+    output, environment = _endpoint(spec)
+    hardening.apply(environment, read_only=read_only)
     use_thread_locks()
     extra = IS_INCREMENTAL_IS_FALSE if read_only else {}
     cache = _cache(spec, read_only=read_only)
@@ -127,13 +127,13 @@ def _unchanged(parsed: Path, cache: Path) -> bool:
     return cache.exists() and cache.stat().st_mtime_ns == parsed.stat().st_mtime_ns
 
 
-def _dbt_output(spec: dict[str, Any]) -> dict[str, Any]:
+def _endpoint(spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The warehouse's dbt output, and the environment its driver needs."""
     target = Target.from_spec(spec, "warehouse")
-    threads = int(spec.get("limits", {}).get("threads", THREADS))
     connector = get_connector(target.connector)
-    return hardening.harden_profile(
-        connector.dbt_profile(target, schema=spec["schema"], threads=threads)
-    )
+    threads = int(spec.get("limits", {}).get("threads", THREADS))
+    output = connector.dbt_profile(target, schema=spec["schema"], threads=threads)
+    return hardening.harden_profile(output), connector.driver_environment(target)
 
 
 def _cache(spec: dict[str, Any], *, read_only: bool) -> Path | None:

@@ -186,10 +186,10 @@ def _note(reporter: Reporter, name: str, status: str, message: str) -> None:
     reporter.log(f"{name}: {message}", scope=f"model:{name}")
     reporter.result(
         {
-            **{"kind": "model", "name": name, "status": status, "rows": None, "message": message},
-            **{"started_at": None, "finished_at": None, "failures": None, "model": ""},
-            **{"column": "", "test_kind": "", "severity": "", "compiled_sql": ""},
-            **{"columns": [], "samples": None},
+            "kind": "model", "name": name, "status": status, "rows": None, "message": message,
+            "started_at": None, "finished_at": None, "failures": None, "model": "",
+            "column": "", "test_kind": "", "severity": "", "compiled_sql": "",
+            "columns": [], "samples": None,
         }
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from common.errors import DatanikaError
+from connections.connectors.registry import all_connectors
 from transforms.engine import invocation, main
 from transforms.engine.project import ProjectRows, TransformationRow
 
@@ -18,8 +19,8 @@ __all__ = ["main"]
 _OUTPUTS: Final[tuple[dict[str, Any], ...]] = (
     {"type": "duckdb", "path": "warm.duckdb", "schema": "main"},
     {
-        **{"type": "postgres", "host": "localhost", "port": 5432, "user": "nobody"},
-        **{"password": "none", "dbname": "none", "schema": "public"},
+        "type": "postgres", "host": "localhost", "port": 5432, "user": "nobody",
+        "password": "none", "dbname": "none", "schema": "public",
     },
 )
 
@@ -28,11 +29,13 @@ def warm() -> None:
     """Parse a project of one model for each kind of warehouse, twice: the second time from its own cache."""
     rows = ProjectRows("warm", (TransformationRow("one", "select 1 as one"),))
     invocation.use_thread_locks()
+    all_connectors()
     for output in _OUTPUTS:
         with tempfile.TemporaryDirectory() as directory:
             workspace = invocation.write_workspace(rows, dict(output), Path(directory), None)
             for _ in range(2):
-                result = workspace.invoke("parse", "--no-write-json")
+                # dbt's static parser starts threads of its own, which a fork would lose.
+                result = workspace.invoke("parse", "--no-write-json", "--no-static-parser")
                 if result.exception is not None:
                     raise DatanikaError("dbt does not work here.", detail=str(result.exception))
 

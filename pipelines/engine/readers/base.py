@@ -4,13 +4,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from connections.connectors.sql import Dialect, quote_text
 from pipelines.engine.events import Reporter
 from pipelines.engine.model import CursorPlan, Extracted, Resource, SourceTable, TablePlan
 from pipelines.engine.sqltext import ident, typed_literal
 
+#: "csv+load_id": CSV in which the id of the load is one more column, for a destination that takes the text as it is.
+PartFormat = Literal["parquet", "csv", "csv+load_id"]
 #: Size of one part. Large enough for bulk loading, small enough to keep every step bounded.
 PART_BYTES = 64 << 20
 
@@ -25,10 +27,16 @@ class Reader(ABC):
     """A source opened for one load; used as a context manager, closed at its end."""
 
     dialect: ClassVar[Dialect]
+    #: CSV text is what the source itself writes, also where the destination would take Parquet.
+    writes_csv_only: ClassVar[bool] = False
 
     @abstractmethod
     def tables(self, schema: str) -> list[str]:
         """The names of the tables (no views) of a schema, for a full database load and for near matches."""
+
+    def views(self, schema: str) -> list[str]:
+        """What a full database load leaves out, to be named in the log."""
+        return []
 
     @abstractmethod
     def describe(self, resources: Sequence[Resource]) -> dict[str, SourceTable]:
@@ -42,7 +50,7 @@ class Reader(ABC):
         directory: Path,
         counts: Extracted,
         reporter: Reporter,
-        format: str,
+        format: PartFormat,
     ) -> Iterator[Part]:
         """Write the rows of the plan as parts into ``directory`` and fill ``counts`` meanwhile."""
 

@@ -15,15 +15,23 @@ from connections.connectors.sql import Dialect, quote_text
 from pipelines.engine.endpoints import Limits, duckdb_file, duckdb_session
 from pipelines.engine.events import PROGRESS_SECONDS, Reporter
 from pipelines.engine.model import Extracted, Resource, SourceColumn, SourceTable, TablePlan
-from pipelines.engine.readers.base import PART_BYTES, Part, Reader, select_list, up_to, window
+from pipelines.engine.readers.base import (
+    PART_BYTES,
+    Part,
+    PartFormat,
+    Reader,
+    select_list,
+    up_to,
+    window,
+)
 from pipelines.engine.sqltext import qualified, where
 
-_WRITE = {
+_WRITE: dict[PartFormat, str] = {
     # Uncompressed pages are not worth the time here: the parts are read once and deleted.
     "parquet": "FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE 100000",
     "csv+load_id": "FORMAT csv, HEADER false, NULLSTR ''",
 }
-_SUFFIX = {"parquet": "parquet", "csv+load_id": "csv"}
+_SUFFIX: dict[PartFormat, str] = {"parquet": "parquet", "csv+load_id": "csv"}
 
 
 class DuckReader(Reader):
@@ -52,7 +60,7 @@ class DuckReader(Reader):
         directory: Path,
         counts: Extracted,
         reporter: Reporter,
-        format: str,
+        format: PartFormat,
     ) -> Iterator[Part]:
         self.connection.execute("BEGIN")
         try:
@@ -92,7 +100,7 @@ class DuckReader(Reader):
         query: str,
         plan: TablePlan,
         directory: Path,
-        format: str,
+        format: PartFormat,
         reporter: Reporter,
         total: int | None,
     ) -> int:

@@ -13,7 +13,15 @@ from connections.connectors.sql import Dialect
 from pipelines.engine.endpoints import postgres_connect
 from pipelines.engine.events import Reporter
 from pipelines.engine.model import Extracted, Resource, SourceColumn, SourceTable, TablePlan
-from pipelines.engine.readers.base import PART_BYTES, Part, Reader, select_list, up_to, window
+from pipelines.engine.readers.base import (
+    PART_BYTES,
+    Part,
+    PartFormat,
+    Reader,
+    select_list,
+    up_to,
+    window,
+)
 from pipelines.engine.sqltext import qualified, where
 
 #: Messages of the COPY protocol (a row each) taken at a time, so that the loop costs per batch and not per row.
@@ -37,6 +45,7 @@ ORDER BY 1, 2, a.attnum
 
 class PostgresReader(Reader):
     dialect = Dialect.POSTGRES
+    writes_csv_only = True
 
     def __init__(self, target: Target) -> None:
         self._connection, self._forget = postgres_connect(target, read_only=True)
@@ -56,7 +65,6 @@ class PostgresReader(Reader):
             return [str(row[0]) for row in self._connection.execute(query, [schema])]
 
     def views(self, schema: str) -> list[str]:
-        """What a full database load leaves out."""
         query = """
             SELECT c.relname FROM pg_catalog.pg_class c
             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -85,7 +93,7 @@ class PostgresReader(Reader):
         directory: Path,
         counts: Extracted,
         reporter: Reporter,
-        format: str,
+        format: PartFormat,
     ) -> Iterator[Part]:
         with self._connection.transaction():
             conditions = self._window(plan, counts)
@@ -128,7 +136,9 @@ class PostgresReader(Reader):
             with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as copy:  # type: ignore[arg-type]
                 blocks = _blocks(iter(copy))
                 number = 0
-                while (part := _write_part(blocks, directory / f"{number}.csv", counts, said)) is not None:
+                while (
+                    part := _write_part(blocks, directory / f"{number}.csv", counts, said)
+                ) is not None:
                     number += 1
                     yield part
 

@@ -78,7 +78,7 @@ class SqliteReader(DuckReader):
 
     def _describe(self, con: sqlite3.Connection, resource: Resource) -> SourceTable | None:
         declared = con.execute(
-            f"SELECT name, type, \"notnull\", pk FROM pragma_table_xinfo({quote_text(resource.name, Dialect.SQLITE)})"
+            f'SELECT name, type, "notnull", pk FROM pragma_table_xinfo({quote_text(resource.name, Dialect.SQLITE)})'
             " WHERE hidden <> 1"
         ).fetchall()
         if not declared:
@@ -87,12 +87,16 @@ class SqliteReader(DuckReader):
         native = {column.name: column.type for column in self.columns_of(relation)}
         distrusted = resource.label in self._distrusted
         unclear = [
-            (name, kind) for name, kind, _, _ in declared if distrusted or affinity(kind) in ("numeric", "none")
+            (name, kind)
+            for name, kind, _, _ in declared
+            if distrusted or affinity(kind) in ("numeric", "none")
         ]
         stored = _profile(con, resource.name, unclear)
         decided = {name: decide(kind, stored.get(name)) for name, kind, _, _ in declared}
         expressions = {
-            name: native_expression(name, native.get(name, ""), decided[name].type, stored.get(name))
+            name: native_expression(
+                name, native.get(name, ""), decided[name].type, stored.get(name)
+            )
             for name in decided
         }
         if any(expression is None for expression in expressions.values()):
@@ -106,7 +110,11 @@ class SqliteReader(DuckReader):
             name=resource.name,
             columns=tuple(
                 SourceColumn(
-                    name, decided[name].type, not required, expressions[name] or "", decided[name].note
+                    name,
+                    decided[name].type,
+                    not required,
+                    expressions[name] or "",
+                    decided[name].note,
                 )
                 for name, _, required, _ in declared
             ),
@@ -128,7 +136,9 @@ def _profile(
         row = con.execute(f"SELECT {fields} FROM {ident(table)}").fetchone()
         width = len(row) // len(some)
         for index, (name, _) in enumerate(some):
-            found[name] = Stored(*(value or 0 for value in row[index * width : (index + 1) * width]))
+            found[name] = Stored(
+                *(value or 0 for value in row[index * width : (index + 1) * width])
+            )
     return found
 
 

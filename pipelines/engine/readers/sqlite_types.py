@@ -82,7 +82,9 @@ def _misfit(column: str, declared: str) -> str:
     if kind == "boolean":
         return f"{column} IS NOT NULL AND {column} IS NOT 0 AND {column} IS NOT 1"
     if kind == "date":
-        return f"{column} IS NOT NULL AND NOT ({column} GLOB '{_DAY}' AND date({column}) IS {column})"
+        return (
+            f"{column} IS NOT NULL AND NOT ({column} GLOB '{_DAY}' AND date({column}) IS {column})"
+        )
     if kind == "timestamp":
         plain = f"{column} GLOB '{_DAY}[ T]{_CLOCK}'"
         digits = f"substr({column}, 21) NOT GLOB '*[^0-9]*' AND length({column}) BETWEEN 21 AND 26"
@@ -110,7 +112,11 @@ def decide(declared: str, stored: Stored | None) -> Decision:
         if not (promised.startswith("DECIMAL") and stored.huge):
             return Decision(promised)
     found = _by_class(declared, stored)
-    note = f"declared {declared}, kept as {found}" if promised or found == "VARCHAR" and kind != "text" else ""
+    note = (
+        f"declared {declared}, kept as {found}"
+        if promised or (found == "VARCHAR" and kind != "text")
+        else ""
+    )
     if kind == "none" and found != "VARCHAR":
         note = ""
     if found == "VARCHAR" and not _mixed(stored) and kind in ("none", "numeric") and not promised:

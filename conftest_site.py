@@ -1,0 +1,81 @@
+"""The cast of the tests that need a site: two organizations and people of every role."""
+
+from dataclasses import dataclass
+
+import pytest
+from django.test import Client
+
+from common.access import Role
+from tenants import services
+from tenants.actors import Actor
+from tenants.models import Membership, Organization, User
+
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with a signed-in client; ``actor`` is None for who belongs nowhere."""
+
+    user: User
+    client: Client
+    membership: Membership | None = None
+
+    @property
+    def actor(self) -> Actor:
+        assert self.membership is not None
+        return Actor.member(self.membership)
+
+
+def make_person(name: str, organization: Organization | None = None, role: str = "") -> Person:
+    """A person, a member of ``organization`` when given, signed in."""
+    user = services.create_user(
+        email=f"{name.lower()}@example.com", name=name, password=PASSWORD
+    )
+    membership = None
+    if organization is not None:
+        membership = services.add_member(
+            organization=organization, user=user, role=Role(role), actor=Actor.operator()
+        )
+    client = Client()
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return Person(user, client, membership)
+
+
+@pytest.fixture
+def owner(db: None) -> Person:
+    """Olga, who owns Acme."""
+    person = make_person("Olga")
+    organization = services.create_organization(name="Acme", owner=person.user)
+    membership = Membership.objects.for_organization(organization).get(user=person.user)
+    return Person(person.user, person.client, membership)
+
+
+@pytest.fixture
+def organization(owner: Person) -> Organization:
+    assert owner.membership is not None
+    return owner.membership.organization
+
+
+@pytest.fixture
+def admin(organization: Organization) -> Person:
+    return make_person("Adam", organization, Role.ADMIN)
+
+
+@pytest.fixture
+def editor(organization: Organization) -> Person:
+    return make_person("Edith", organization, Role.EDITOR)
+
+
+@pytest.fixture
+def viewer(organization: Organization) -> Person:
+    return make_person("Viktor", organization, Role.VIEWER)
+
+
+@pytest.fixture
+def stranger(db: None) -> Person:
+    """Sam, who owns another organization."""
+    person = make_person("Sam")
+    other = services.create_organization(name="Elsewhere", owner=person.user)
+    membership = Membership.objects.for_organization(other).get(user=person.user)
+    return Person(person.user, person.client, membership)

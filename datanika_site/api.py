@@ -1,0 +1,118 @@
+"""What of the API belongs to no app: the reference page and the caller's organizations."""
+
+from functools import lru_cache
+from typing import cast
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from common.access import Role
+from common.ui.shell import NavGroup
+from datanika_site.api_reference import Group, build_groups
+from datanika_site.shell import shell
+from tenants.api_authentication import KeyHolder
+from tenants.models import Membership, User
+
+#: Resource → icon of its entry in the reference's menu.
+_ICONS = {
+    "organizations": "building-2",
+    "connections": "plug",
+    "pipelines": "arrow-right-left",
+    "transformations": "box",
+    "dependencies": "workflow",
+    "graph": "workflow",
+    "schedules": "calendar-clock",
+    "runs": "activity",
+    "members": "users",
+    "invitations": "mail",
+    "api-keys": "key-round",
+    "audit-events": "scroll-text",
+}
+
+
+class OrganizationSerializer(serializers.Serializer[Membership]):
+    """An organization as the caller sees it."""
+
+    name = serializers.CharField()
+    slug = serializers.SlugField(help_text="Names the organization in every URL.")
+    role = serializers.ChoiceField(
+        [role.value for role in Role], help_text="What the caller may do there."
+    )
+    time_zone = serializers.CharField()
+    default_schema = serializers.CharField()
+
+
+class OrganizationList(APIView):
+    pagination_class = None
+
+    @extend_schema(
+        summary="Your organizations",
+        responses=OrganizationSerializer(many=True),
+        tags=["organizations"],
+    )
+    def get(self, request: Request) -> Response:
+        """Those the person is a member of; with an API key the one it belongs to."""
+        user: User | KeyHolder = request.user  # type: ignore[assignment]
+        if isinstance(user, KeyHolder):
+            found = [(user.key.organization, user.key.role)]
+        else:
+            rows = Membership.all_organizations.filter(user=user).select_related("organization")
+            ordered = rows.order_by("organization__name", "pk")
+            found = [(row.organization, row.role) for row in ordered]
+        return Response(
+            [
+                {
+                    "name": organization.name,
+                    "slug": organization.slug,
+                    "role": role,
+                    "time_zone": organization.time_zone,
+                    "default_schema": organization.default_schema,
+                }
+                for organization, role in found
+            ]
+        )
+
+
+@require_GET
+def docs(request: HttpRequest) -> HttpResponse:
+    """The API reference, made from the same document that ``schema/`` answers."""
+    groups = reference()
+    nav: list[NavGroup] = [
+        {
+            "heading": _("API reference"),
+            "items": [
+                {
+                    "key": group.key,
+                    "label": group.title,
+                    "icon": _ICONS.get(group.key, "braces"),
+                    "url": f"#{group.key}",
+                    "count": len(group.operations),
+                    "tone": "",
+                }
+                for group in groups
+            ],
+        }
+    ]
+    frame = {**shell(request)["shell"], "nav": nav}
+    return render(
+        request,
+        "api_docs.html",
+        {"shell": frame, "groups": groups, "nav_key": " ", "base_url": settings.BASE_URL},
+    )
+
+
+@lru_cache(maxsize=1)
+def reference() -> list[Group]:
+    """Built once a process: it walks every view and changes only with the code."""
+    generator = SchemaGenerator()  # type: ignore[no-untyped-call]
+    document = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return build_groups(cast(dict[str, object], document), settings.BASE_URL)
