@@ -95,6 +95,17 @@ def has_glob(path: str) -> bool:
     return any(character in _GLOB_CHARACTERS for character in path)
 
 
+def check_pattern(pattern: str, *, files_root: Path, allowed_roots: Sequence[Path] = ()) -> str:
+    """The path or pattern, stripped, once the directories it starts with are judged.
+
+    A pattern must not even list a directory outside; whether anything matches is not asked here.
+    """
+    text = check_path_syntax(pattern)
+    start = _real(files_root / _fixed_part(text), text)
+    _require_inside(start, text, _real_roots(files_root, allowed_roots))
+    return text
+
+
 def expand_glob(
     pattern: str, *, files_root: Path, allowed_roots: Sequence[Path] = ()
 ) -> list[Path]:
@@ -103,7 +114,7 @@ def expand_glob(
     ``**`` stands for any number of directories. Hidden files are left out. A file that exists by
     exactly that name wins over its reading as a pattern. Raises ``NotFound`` when nothing matches.
     """
-    text = check_path_syntax(pattern)
+    text = check_pattern(pattern, files_root=files_root, allowed_roots=allowed_roots)
     roots = _real_roots(files_root, allowed_roots)
     if not has_glob(text) or (files_root / text).exists():
         real = resolve_path(text, files_root=files_root, allowed_roots=allowed_roots)
@@ -113,8 +124,6 @@ def expand_glob(
                 f'Name a file, or a pattern such as "{text.rstrip("/")}/*".',
             )
         return [real]
-    # The fixed part is judged first: a pattern must not even list a directory outside.
-    _require_inside(_real(files_root / _fixed_part(text), text), text, roots)
     found = _matches(files_root / text, text)
     if not found:
         raise NotFound(

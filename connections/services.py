@@ -1,15 +1,19 @@
 """Every change to connections and to the organization's files."""
 
+import json
 import os
 import re
 import shutil
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from audit import services as audit
 from audit.actions import AuditAction
@@ -26,6 +30,16 @@ from tenants.models import Organization
 
 _FILE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9 ._()+@-]{0,199}$")
 UPLOADS = "uploads"
+#: First segments of pages that stand where a connection's page would.
+RESERVED_SLUGS = frozenset({"new", "files"})
+
+
+@dataclass(frozen=True)
+class UnsavedCheck:
+    """How a check of unsaved settings went; ``fingerprint`` knows these settings again."""
+
+    stages: list[dict[str, Any]]
+    fingerprint: str
 
 
 def validate(
@@ -66,11 +80,10 @@ def create_connection(
     actor.require(Permission.EDIT)
     kind = get_connector(connector)
     config, secrets = validate(kind, values)
-    living = Connection.objects.for_organization(organization)
     connection = Connection(
         organization=organization,
         name=_name(name),
-        slug=unique_slug(name, living, fallback=connector),
+        slug=_slug(organization, name, fallback=connector),
         connector=connector,
         use_as=_use_as(use_as, kind.capabilities),
         config=config,
@@ -141,13 +154,27 @@ def check_unsaved(
     values: dict[str, Any],
     use_as: str,
     stored: Connection | None = None,
-) -> list[dict[str, Any]]:
+) -> UnsavedCheck:
     """Try what is in the form, without saving anything."""
     actor.require(Permission.EDIT)
     kind = get_connector(connector)
     config, secrets = validate(kind, values, stored=stored.secrets if stored else None)
+    role = _use_as(use_as, kind.capabilities)
     endpoint = {"connector": connector, "config": config, "secrets": secrets}
-    return runner.check(organization, endpoint, _use_as(use_as, kind.capabilities))
+    stages = runner.check(organization, endpoint, role)
+    return UnsavedCheck(stages, _fingerprint(endpoint, role))
+
+
+def adopt_check(
+    *, connection: Connection, stages: list[dict[str, Any]], fingerprint: str, at: datetime
+) -> bool:
+    """Keep an unsaved check as the connection's own, if it was made of exactly its settings."""
+    if fingerprint != _fingerprint(connection.as_endpoint(), connection.use_as):
+        return False
+    connection.check_status = status_of(stages)
+    connection.check_stages, connection.checked_at = stages, at
+    connection.save(update_fields=["check_status", "check_stages", "checked_at"])
+    return True
 
 
 def status_of(stages: Iterable[dict[str, Any]]) -> CheckStatus:
@@ -156,6 +183,37 @@ def status_of(stages: Iterable[dict[str, Any]]) -> CheckStatus:
     if "failed" in seen or not seen:
         return CheckStatus.UNREACHABLE
     return CheckStatus.WARNING if "warn" in seen else CheckStatus.HEALTHY
+
+
+@transaction.atomic
+def duplicate_connection(*, connection: Connection, actor: Actor) -> Connection:
+    """A copy under a new name. The secrets are copied here and pass no browser."""
+    actor.require(Permission.EDIT)
+    name = f"{connection.name[:75]} copy"
+    copy = Connection(
+        organization=connection.organization,
+        name=name,
+        slug=_slug(connection.organization, name, fallback=connection.connector),
+        connector=connection.connector,
+        use_as=connection.use_as,
+        config=connection.config,
+        secrets=connection.secrets,
+        max_concurrent_runs=connection.max_concurrent_runs,
+    )
+    copy.save()
+    changes = audit.difference(
+        {},
+        {**copy.config, **copy.secrets, "copied_from": connection.name},
+        secret=connection.type.form_class.secret_fields,
+    )
+    audit.record(
+        organization=copy.organization,
+        actor=actor,
+        action=AuditAction.CONNECTION_CREATED,
+        target=copy,
+        changes=changes,
+    )
+    return copy
 
 
 @transaction.atomic
@@ -179,8 +237,7 @@ def delete_connection(*, connection: Connection, actor: Actor, users: list[str])
 @transaction.atomic
 def restore_connection(*, connection: Connection, actor: Actor) -> Connection:
     actor.require(Permission.EDIT)
-    living = Connection.objects.for_organization(connection.organization)
-    connection.slug = unique_slug(connection.slug, living, fallback=connection.connector)
+    connection.slug = _slug(connection.organization, connection.slug, fallback=connection.connector)
     connection.deleted_at = None
     connection.save(update_fields=["deleted_at", "slug"])
     audit.record(
@@ -326,6 +383,20 @@ def _name(name: str) -> str:
     if len(name) > 80:
         raise InvalidConfiguration({"name": ["The name is longer than 80 characters."]})
     return name
+
+
+def _slug(organization: Organization, name: str, *, fallback: str) -> str:
+    living = Connection.objects.for_organization(organization)
+    slug = unique_slug(name, living, fallback=fallback)
+    if slug in RESERVED_SLUGS:
+        return unique_slug(f"{slug}-{fallback}", living, fallback=fallback)
+    return slug
+
+
+def _fingerprint(endpoint: dict[str, Any], use_as: str) -> str:
+    # Keyed, so that whoever reads it cannot try passwords against it.
+    text = json.dumps([endpoint, str(use_as)], sort_keys=True, default=str)
+    return salted_hmac("connections.check", text, algorithm="sha256").hexdigest()
 
 
 def _use_as(use_as: str, capabilities: Capabilities) -> UseAs:

@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from threading import BoundedSemaphore
 
 from celery import shared_task
+from celery.signals import worker_ready
 from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
+from connections import runner
 from orchestration.engine import executor
 from orchestration.engine.sweep import sweep
 from orchestration.engine.tick import tick
@@ -54,3 +56,10 @@ def ring(step_ids: Iterable[int], *, delay: int = 0) -> None:
 def ring_on_commit(step_ids: list[int]) -> None:
     """Ring once the rows are there for a worker to find."""
     transaction.on_commit(lambda: ring(step_ids))
+
+
+@worker_ready.connect
+def _warm_up(**_: object) -> None:
+    """Import dlt and dbt before the first run asks for them, and take up what a lost worker left."""
+    runner.pool().warm_up()
+    ring(sweep())

@@ -12,18 +12,25 @@ C = TypeVar("C", Mode, WriteDisposition, FilterOperator)
 
 #: Names we create in the destination: safe unquoted everywhere.
 IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
-_RESOURCE_KEYS = frozenset(
-    {
-        "name",
-        "target",
-        "is_selected",
-        "write_disposition",
-        "primary_key",
-        "cursor_column",
-        "cursor_initial",
-        "columns",
-        "filters",
-    }
+_RESOURCE_KEYS = (
+    "name",
+    "target",
+    "is_selected",
+    "write_disposition",
+    "primary_key",
+    "cursor_column",
+    "cursor_initial",
+    "columns",
+    "filters",
+)
+_PIPELINE_KEYS = (
+    "name",
+    "description",
+    "mode",
+    "dataset",
+    "source_schema",
+    "write_disposition",
+    "resources",
 )
 LIST_OPERATORS = frozenset({FilterOperator.IN, FilterOperator.NOT_IN})
 
@@ -43,15 +50,10 @@ class ResourceDefinition:
     filters: tuple[dict[str, Any], ...] = ()
 
     @classmethod
-    def parse(cls, data: dict[str, Any], *, where: str) -> "ResourceDefinition":
+    def parse(cls, data: Any, *, where: str) -> "ResourceDefinition":
         """From JSON. Raises ``InvalidPipeline`` naming the key; unknown keys are refused, not dropped."""
-        if unknown := set(data) - _RESOURCE_KEYS:
-            raise InvalidPipeline(
-                f"A resource has no setting {min(unknown)!r}.",
-                field=f"{where}.{min(unknown)}",
-                remedy=f"It has: {', '.join(sorted(_RESOURCE_KEYS))}.",
-            )
-        name = str(data.get("name", "")).strip()
+        data = _known(data, _RESOURCE_KEYS, where, "A resource")
+        name = _text(data, "name", where, 255)
         if not name:
             raise InvalidPipeline("A resource needs a name.", field=f"{where}.name")
         disposition = _choice(
@@ -59,32 +61,63 @@ class ResourceDefinition:
             data.get("write_disposition") or WriteDisposition.REPLACE,
             f"{where}.write_disposition",
         )
-        target = str(data.get("target") or "").strip() or default_target(name)
-        if len(target) > 63:
+        selected = data.get("is_selected", True)
+        if not isinstance(selected, bool):
             raise InvalidPipeline(
-                f"The table name {target!r} is longer than 63 characters.", field=f"{where}.target"
+                "is_selected is true or false.", field=f"{where}.is_selected", remedy="Use true."
             )
-        primary_key = _names(data.get("primary_key"), f"{where}.primary_key")
-        if disposition is WriteDisposition.MERGE and not primary_key:
+        filters = data.get("filters") or []
+        if not isinstance(filters, list | tuple):
+            raise InvalidPipeline("A list of filters is needed.", field=f"{where}.filters")
+        return cls(
+            name=name,
+            target=_target(data, name, where),
+            is_selected=selected,
+            write_disposition=disposition,
+            primary_key=_names(data.get("primary_key"), f"{where}.primary_key"),
+            cursor_column=_text(data, "cursor_column", where, 255),
+            cursor_initial=_text(data, "cursor_initial", where, 255),
+            columns=_names(data.get("columns"), f"{where}.columns"),
+            filters=tuple(_filter(item, f"{where}.filters[{i}]") for i, item in enumerate(filters)),
+        )._fitting(where)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What ``parse`` reads back to the same definition."""
+        return {
+            "name": self.name,
+            "target": self.target,
+            "is_selected": self.is_selected,
+            "write_disposition": str(self.write_disposition),
+            "primary_key": list(self.primary_key),
+            "cursor_column": self.cursor_column,
+            "cursor_initial": self.cursor_initial,
+            "columns": list(self.columns),
+            "filters": [dict(item) for item in self.filters],
+        }
+
+    def _fitting(self, where: str) -> "ResourceDefinition":
+        """Itself, or ``InvalidPipeline`` for settings that contradict each other."""
+        if self.write_disposition is WriteDisposition.MERGE and not self.primary_key:
             raise InvalidPipeline(
-                f"Merge needs the primary key of {name!r}.",
+                f"Merge needs the primary key of {self.name!r}.",
                 field=f"{where}.primary_key",
                 remedy="Name the columns that identify a row, or choose append or replace.",
             )
-        return cls(
-            name=name,
-            target=target,
-            is_selected=bool(data.get("is_selected", True)),
-            write_disposition=disposition,
-            primary_key=primary_key,
-            cursor_column=str(data.get("cursor_column") or "").strip(),
-            cursor_initial=str(data.get("cursor_initial") or "").strip(),
-            columns=_names(data.get("columns"), f"{where}.columns"),
-            filters=tuple(
-                _filter(item, f"{where}.filters[{i}]")
-                for i, item in enumerate(data.get("filters") or [])
-            ),
-        )
+        if self.cursor_initial and not self.cursor_column:
+            raise InvalidPipeline(
+                "A first value needs a cursor column.",
+                field=f"{where}.cursor_column",
+                remedy="Name the column, or leave the first value empty.",
+            )
+        taken = set(self.columns)
+        merged = self.primary_key if self.write_disposition is WriteDisposition.MERGE else ()
+        if taken and (missing := [name for name in merged if name not in taken]):
+            raise InvalidPipeline(
+                f"The key column {missing[0]!r} is not among the columns taken.",
+                field=f"{where}.columns",
+                remedy="Take it too, or choose another key.",
+            )
+        return self
 
 
 @dataclass(frozen=True)
@@ -98,6 +131,40 @@ class PipelineDefinition:
     source_schema: str = ""
     write_disposition: WriteDisposition = WriteDisposition.REPLACE
     resources: tuple[ResourceDefinition, ...] = field(default=())
+
+    @classmethod
+    def parse(cls, data: Any) -> "PipelineDefinition":
+        """From JSON, checked. Raises ``InvalidPipeline`` with the path of the key at fault."""
+        data = _known(data, _PIPELINE_KEYS, "", "A pipeline")
+        resources = data.get("resources") or []
+        if not isinstance(resources, list | tuple):
+            raise InvalidPipeline("A list of resources is needed.", field="resources")
+        return cls(
+            name=_text(data, "name", "", 1000),
+            description=_text(data, "description", "", 10_000),
+            dataset=_text(data, "dataset", "", 1000),
+            mode=parse_choice_mode(data.get("mode")),
+            source_schema=_text(data, "source_schema", "", 255),
+            write_disposition=parse_choice_disposition(
+                data.get("write_disposition") or WriteDisposition.REPLACE, "write_disposition"
+            ),
+            resources=tuple(
+                ResourceDefinition.parse(item, where=f"resources[{i}]")
+                for i, item in enumerate(resources)
+            ),
+        ).checked()
+
+    def as_dict(self) -> dict[str, Any]:
+        """What ``parse`` reads back to the same definition."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "mode": str(self.mode),
+            "dataset": self.dataset,
+            "source_schema": self.source_schema,
+            "write_disposition": str(self.write_disposition),
+            "resources": [resource.as_dict() for resource in self.resources],
+        }
 
     def checked(self) -> "PipelineDefinition":
         """Itself, or ``InvalidPipeline`` for what does not go together."""
@@ -115,7 +182,7 @@ class PipelineDefinition:
         if self.mode is Mode.FILES and not selected:
             raise InvalidPipeline("Choose at least one file.", field="resources")
         _unique([r.name for r in self.resources], "name")
-        _unique([r.target for r in selected], "target")
+        _unique([r.target for r in self.resources], "target")
         if self.mode is Mode.FULL_DATABASE and self.write_disposition is WriteDisposition.MERGE:
             raise InvalidPipeline(
                 "Tables of a whole database cannot all be merged: each needs its primary key.",
@@ -132,6 +199,43 @@ def default_target(name: str) -> str:
     )
     target = re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_") or "table"
     return f"_{target}"[:63] if target[0].isdigit() else target[:63]
+
+
+def _known(data: Any, keys: tuple[str, ...], where: str, what: str) -> dict[str, Any]:
+    """The mapping itself; anything else, and any key that is not ours, is refused."""
+    if not isinstance(data, dict):
+        raise InvalidPipeline(f"{what} is a mapping of settings.", field=where)
+    if unknown := {str(key) for key in data} - set(keys):
+        name = min(unknown)
+        raise InvalidPipeline(
+            f"{what} has no setting {name!r}.",
+            field=f"{where}.{name}".lstrip("."),
+            remedy=f"It has: {', '.join(keys)}.",
+        )
+    return data
+
+
+def _text(data: dict[str, Any], key: str, where: str, longest: int) -> str:
+    """A text or number as stripped text; None and absent are empty."""
+    value = data.get(key)
+    path = f"{where}.{key}".lstrip(".")
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InvalidPipeline(f"A text is needed for {key}.", field=path)
+    text = str(value).strip()
+    if len(text) > longest:
+        raise InvalidPipeline(f"{key} is longer than {longest} characters.", field=path)
+    return text
+
+
+def _target(data: dict[str, Any], name: str, where: str) -> str:
+    target = _text(data, "target", where, 255) or default_target(name)
+    if len(target) > 63:
+        raise InvalidPipeline(
+            f"The table name {target!r} is longer than 63 characters.", field=f"{where}.target"
+        )
+    return target
 
 
 def parse_choice_mode(value: Any) -> Mode:
@@ -156,9 +260,10 @@ def _names(value: Any, where: str) -> tuple[str, ...]:
         return ()
     if isinstance(value, str):
         value = value.split(",")
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
         raise InvalidPipeline("A list of column names is needed.", field=where)
-    return tuple(str(item).strip() for item in value if str(item).strip())
+    # A name written twice is one column.
+    return tuple(dict.fromkeys(item.strip() for item in value if item.strip()))
 
 
 def _filter(item: Any, where: str) -> dict[str, Any]:
@@ -171,6 +276,12 @@ def _filter(item: Any, where: str) -> dict[str, Any]:
     value = item["value"]
     if operator in LIST_OPERATORS and isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
+    if not all(
+        isinstance(one, str | int | float | None) for one in (value if isinstance(value, list) else [value])
+    ):
+        raise InvalidPipeline(
+            "A filter compares with texts, numbers or true and false.", field=f"{where}.value"
+        )
     if (operator in LIST_OPERATORS) != isinstance(value, list):
         wanted = "a list of values" if operator in LIST_OPERATORS else "one value"
         raise InvalidPipeline(f"The operator {operator} takes {wanted}.", field=f"{where}.value")

@@ -7,14 +7,21 @@ from django.db import transaction
 from audit import services as audit
 from audit.actions import AuditAction
 from common.access import Permission
+from common.errors import Conflict
 from common.scoping import unique_slug
 from connections import services as connections
 from connections.models import Connection
 from pipelines.definition import PipelineDefinition, ResourceDefinition
 from pipelines.errors import InvalidPipeline
-from pipelines.models import Mode, Pipeline, PipelineResource
+from pipelines.models import (
+    Mode,
+    Pipeline,
+    PipelineDraft,
+    PipelineResource,
+    WriteDisposition,
+)
 from tenants.actors import Actor
-from tenants.models import Organization
+from tenants.models import Organization, User
 
 
 @transaction.atomic
@@ -50,11 +57,26 @@ def create_pipeline(
 
 @transaction.atomic
 def update_pipeline(
-    *, pipeline: Pipeline, actor: Actor, definition: PipelineDefinition
+    *,
+    pipeline: Pipeline,
+    actor: Actor,
+    definition: PipelineDefinition,
+    expected_version: int | None = None,
 ) -> Pipeline:
-    """Change everything but the endpoints and the dataset, which the loaded data hang on."""
+    """Change everything but the endpoints, the mode and the dataset, which the loaded data hang on.
+
+    ``expected_version`` is the version the caller looked at; ``Conflict`` when it is no longer the newest.
+    """
     actor.require(Permission.EDIT)
     definition = definition.checked()
+    # Two writers take turns here, so that neither bases a version on what the other replaces.
+    locked = Pipeline.objects.for_organization(pipeline.organization).select_for_update()
+    pipeline = locked.get(pk=pipeline.pk)
+    if expected_version not in {None, pipeline.version}:
+        raise Conflict(
+            f"“{pipeline}” was changed since you opened it (version {pipeline.version}).",
+            remedy="Open it again in another tab, and make your changes there.",
+        )
     if definition.dataset != pipeline.dataset or definition.mode != pipeline.mode:
         raise InvalidPipeline(
             "The mode and the destination schema of a pipeline cannot change.",
@@ -121,6 +143,80 @@ def restore_pipeline(*, pipeline: Pipeline, actor: Actor) -> Pipeline:
     return pipeline
 
 
+@transaction.atomic
+def start_draft(
+    *, organization: Organization, actor: Actor, user: User, data: dict[str, Any]
+) -> PipelineDraft:
+    """Begin the wizard. A draft is its author's own, so nothing of it is in the audit log."""
+    actor.require(Permission.EDIT)
+    draft = PipelineDraft(organization=organization, created_by=user, data=data)
+    draft.save()
+    return draft
+
+
+@transaction.atomic
+def save_draft(*, draft: PipelineDraft, actor: Actor, changes: dict[str, Any]) -> PipelineDraft:
+    """Keep what one step of the wizard came to; a value of None forgets the key."""
+    actor.require(Permission.EDIT)
+    data = {**draft.data, **changes}
+    draft.data = {key: value for key, value in data.items() if value is not None}
+    draft.save()
+    return draft
+
+
+def discard_draft(*, draft: PipelineDraft, actor: Actor) -> None:
+    actor.require(Permission.EDIT)
+    draft.delete()
+
+
+@transaction.atomic
+def create_from_draft(
+    *,
+    draft: PipelineDraft,
+    actor: Actor,
+    source: Connection,
+    destination: Connection,
+    definition: PipelineDefinition,
+) -> Pipeline:
+    """The pipeline in place of its draft."""
+    pipeline = create_pipeline(
+        organization=draft.organization,
+        actor=actor,
+        source=source,
+        destination=destination,
+        definition=definition,
+    )
+    draft.delete()
+    return pipeline
+
+
+def definition_of(pipeline: Pipeline) -> PipelineDefinition:
+    """The pipeline as it would be described: parsing its JSON or YAML gives the same again."""
+    return PipelineDefinition(
+        name=pipeline.name,
+        dataset=pipeline.dataset,
+        mode=Mode(pipeline.mode),
+        description=pipeline.description,
+        source_schema=pipeline.source_schema,
+        write_disposition=WriteDisposition(pipeline.write_disposition),
+        resources=tuple(_as_definition(row) for row in resources_of(pipeline)),
+    )
+
+
+def _as_definition(row: PipelineResource) -> ResourceDefinition:
+    return ResourceDefinition(
+        name=row.name,
+        target=row.target,
+        is_selected=row.is_selected,
+        write_disposition=WriteDisposition(row.write_disposition),
+        primary_key=tuple(row.primary_key),
+        cursor_column=row.cursor_column,
+        cursor_initial=row.cursor_initial,
+        columns=tuple(row.columns),
+        filters=tuple(row.filters),
+    )
+
+
 def resources_of(pipeline: Pipeline) -> list[PipelineResource]:
     rows = PipelineResource.objects.for_organization(pipeline.organization)
     return list(rows.filter(pipeline=pipeline))
@@ -161,6 +257,7 @@ def _check_endpoints(
             field="mode",
             remedy=f"Use {allowed}.",
         )
+    _check_dispositions(destination, definition)
     rows = Pipeline.objects.for_organization(destination.organization)
     rows = rows.filter(destination=destination, dataset=definition.dataset)
     other = rows.exclude(pk=pipeline.pk).first() if pipeline else rows.first()
@@ -170,6 +267,20 @@ def _check_endpoints(
             field="dataset",
             remedy="Choose another schema; two pipelines would overwrite each other's tables.",
         )
+
+
+def _check_dispositions(destination: Connection, definition: PipelineDefinition) -> None:
+    allowed = destination.type.capabilities.write_dispositions
+    wanted = {f"resources[{i}]": r.write_disposition for i, r in enumerate(definition.resources)}
+    if definition.mode is Mode.FULL_DATABASE:
+        wanted[""] = definition.write_disposition
+    for where, disposition in wanted.items():
+        if disposition not in allowed:
+            raise InvalidPipeline(
+                f"{destination.type.label} cannot {disposition}.",
+                field=f"{where}.write_disposition".lstrip("."),
+                remedy=f"Use {', '.join(sorted(allowed))}.",
+            )
 
 
 def _apply(pipeline: Pipeline, definition: PipelineDefinition) -> None:

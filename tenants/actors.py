@@ -38,6 +38,11 @@ class Actor:
         label = f"{user.display_name} (operator)" if user else "Command line"
         return cls("operator", label, Role.OWNER, str(user.pk) if user else "", ip)
 
+    @classmethod
+    def unknown(cls, label: str, *, ip: str = "") -> "Actor":
+        """Somebody who gave this name and proved nothing, such as at a failed sign-in."""
+        return cls("unknown", label, Role.VIEWER, "", ip)
+
     @property
     def permissions(self) -> frozenset[Permission]:
         return ROLE_PERMISSIONS[self.role]

@@ -109,6 +109,10 @@ class CsvConnector(FilesConnector):
     description = gettext_noop("Delimited text with or without a header, also compressed.")
     tile = "CSV"
     noun = "CSV"
+    hint = (
+        "Check delimiter, quote and encoding, and that all lines end the same way "
+        "(not some with CR LF and others with LF)."
+    )
     form_class = CsvForm
     help = Help(
         title=gettext_noop("Patterns"),
@@ -124,7 +128,7 @@ class CsvConnector(FilesConnector):
     ) -> str:
         groups = layouts_of(con, files, config)
         parts = [
-            f"SELECT * FROM {read_csv(group, layout, config, typed=True)}"
+            f"SELECT * FROM {_readable(con, group, layout, config)}"
             for layout, group in groups.items()
         ]
         return f"({' UNION ALL BY NAME '.join(parts)})"
@@ -150,6 +154,20 @@ class CsvConnector(FilesConnector):
             return Outcome(f"{columns}, but no row in {shown}.", StageStatus.WARN)
         rows = f"the first {number:,} rows" if number == _CHECKED_ROWS else counted(number, "row")
         return Outcome(f"{columns}, {rows} in {shown} can be parsed.")
+
+
+def _readable(
+    con: "duckdb.DuckDBPyConnection", files: list[Path], layout: Layout, config: dict[str, Any]
+) -> str:
+    """The files with types, or as text where no types can be found in what is too broken."""
+    import duckdb
+
+    typed = read_csv(files, layout, config, typed=True, lenient=True)
+    try:
+        con.execute(f"DESCRIBE SELECT * FROM {typed}")
+    except duckdb.Error:
+        return read_csv(files, layout, config, lenient=True)
+    return typed
 
 
 def _ragged(shown: str, layout: Layout, rows: list[tuple[int, str]]) -> Outcome:

@@ -55,12 +55,12 @@ def read_csv(
     config: dict[str, Any],
     *,
     typed: bool = False,
+    lenient: bool = False,
     rejects: bool = False,
 ) -> str:
-    """The ``read_csv(…)`` of files of one layout: every column as text, or with types sniffed when
-    ``typed``.
+    """The ``read_csv(…)`` of files of one layout: columns as text, or as sniffed when ``typed``.
 
-    Typed, a row that does not fit is left out; with ``rejects`` it is recorded in
+    A row that does not fit is an error; ``lenient`` leaves it out, ``rejects`` records it in
     ``reject_errors``.
     """
     nulls = ", ".join(quote_text(text) for text in null_texts(config))
@@ -79,10 +79,12 @@ def read_csv(
     }
     if typed:
         names = ", ".join(quote_text(name) for name in layout.columns)
-        options |= {"names": f"[{names}]", "ignore_errors": "true"}
+        options |= {"names": f"[{names}]"}
     else:
         columns = ", ".join(f"{quote_identifier(name)}: 'VARCHAR'" for name in layout.columns)
         options |= {"columns": f"{{{columns}}}", "auto_detect": "false"}
+    if lenient:
+        options |= {"ignore_errors": "true"}
     if rejects:
         options |= {"store_rejects": "true", "rejects_limit": str(_REJECTS)}
     return f"read_csv({file_list(files)}, {', '.join(f'{k} = {v}' for k, v in options.items())})"

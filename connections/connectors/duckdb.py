@@ -247,8 +247,9 @@ def sample_relation(
 
 
 def is_locked(path: Path) -> bool:
-    """Whether another process holds the file open for writing, asked of the system as DuckDB asks
-    it.
+    """Whether another process writes the file, asked of the system as DuckDB itself asks.
+
+    Not for a process that has the file open in DuckDB: closing any handle gives up its lock too.
     """
     with path.open("rb") as file:
         try:

@@ -48,6 +48,8 @@ class FilesConnector(Connector):
     capabilities = Capabilities(source=True, local=True, files=True)
     #: For sentences: "CSV".
     noun: str
+    #: What to look at when a file cannot be read.
+    hint: str = "Check that the file is complete and of that format."
 
     @abstractmethod
     def relation(
@@ -89,8 +91,12 @@ class FilesConnector(Connector):
         files: list[Path] = []
 
         def path() -> Outcome:
-            text = policy.check_path_syntax(target.config["path"])
-            return Outcome(f"{text} lies in the organization's files.")
+            text = policy.check_pattern(
+                target.config["path"],
+                files_root=target.files_root,
+                allowed_roots=target.allowed_roots,
+            )
+            return Outcome(f"{text} is a place Datanika may read.")
 
         def match() -> Outcome:
             files.extend(self.files(target))
@@ -183,7 +189,7 @@ class FilesConnector(Connector):
             error,
             f'"{shown}" cannot be read as {self.noun}.',
             field="path",
-            remedy="Check the file and the connection's options.",
+            remedy=self.hint,
         )
         explained.detail = explained.detail.replace(f"{target.files_root.resolve()}/", "")
         return explained

@@ -36,7 +36,7 @@ def found(tables: int) -> Outcome:
     """The closing stage of a local database's check."""
     if not tables:
         return Outcome("The database holds no table yet.", StageStatus.WARN)
-    return Outcome(f"{counted(tables, 'table or view', 'tables and views')} can be read.")
+    return Outcome(f"{counted(tables, 'table', 'tables and views')} can be read.")
 
 
 def readable_size(path: Path) -> str:

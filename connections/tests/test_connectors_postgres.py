@@ -1,12 +1,16 @@
 """PostgreSQL, with a real server."""
 
+import contextlib
 import datetime as dt
 import os
 import socket
+import socketserver
+import struct
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 import pytest
@@ -17,6 +21,7 @@ from cryptography.x509.oid import NameOID
 from psycopg.conninfo import conninfo_to_dict
 
 from common.errors import NotFound, TransientError, UserError
+from connections.connectors import postgres, postgres_connection
 from connections.connectors.base import Stage, StageStatus, Target
 from connections.connectors.duckdb_support import connect_duckdb, load_extension
 from connections.connectors.postgres import PostgresConnector
@@ -185,7 +190,7 @@ def test_the_catalogue_is_paged_and_sorted(shop: Target, reader: Target) -> None
         found: list[str] = []
         after: str | None = ""
         while after is not None:
-            defaults = {"search": "", "schema": "", "after": after, "limit": 2}
+            defaults: dict[str, Any] = {"search": "", "schema": "", "after": after, "limit": 2}
             page = CONNECTOR.discover(target, **(defaults | options))
             found += [f"{table.schema}.{table.name}" for table in page.tables]
             after = page.next
@@ -246,7 +251,10 @@ def test_filters_run_in_the_server(
     assert (found.kept, found.total) == (len(kept), 3)
 
 
-def test_a_sample_is_bounded_and_changes_nothing(shop: Target, postgres_url: str) -> None:
+def test_a_sample_is_bounded_and_changes_nothing(
+    shop: Target, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "STATEMENT_MS", 500)
     with psycopg.connect(postgres_url, autocommit=True) as con:
         con.execute(
             """CREATE FUNCTION meddle() RETURNS int LANGUAGE plpgsql AS
@@ -261,7 +269,7 @@ def test_a_sample_is_bounded_and_changes_nothing(shop: Target, postgres_url: str
     started = dt.datetime.now(dt.UTC)
     with pytest.raises(TransientError, match="too long"):
         CONNECTOR.sample(shop, schema="public", table="slow", **options)
-    assert (dt.datetime.now(dt.UTC) - started).total_seconds() < 9
+    assert (dt.datetime.now(dt.UTC) - started).total_seconds() < 5
 
 
 def test_drivers_get_the_judged_address_and_the_same_session(reader: Target) -> None:
@@ -283,6 +291,69 @@ def test_drivers_get_the_judged_address_and_the_same_session(reader: Target) -> 
     profile = CONNECTOR.dbt_profile(reader, schema="marts", threads=2)
     assert profile["password"] == "pa'ss \\w"
     assert "pa'ss" not in CONNECTOR.address(reader.config)
+
+
+class Gatekeeper(socketserver.BaseRequestHandler):
+    """Passes everything on to the real server, except start-up parameters it does not know."""
+
+    refused: ClassVar[bytes]
+    message: ClassVar[bytes]
+    behind: ClassVar[tuple[str, int]]
+
+    def handle(self) -> None:
+        hello = self.request.recv(65536)
+        if hello[4:8] == b"\x04\xd2\x16\x2f":  # may we speak TLS?
+            self.request.sendall(b"N")
+            hello = self.request.recv(65536)
+        if self.refused in hello:
+            fields = b"SFATAL\0VFATAL\0C42704\0M" + self.message + b"\0\0"
+            self.request.sendall(b"E" + struct.pack("!i", len(fields) + 4) + fields)
+            return
+        with socket.create_connection(self.behind) as server:
+            server.sendall(hello)
+            upstream = threading.Thread(target=self._pass, args=(self.request, server))
+            upstream.start()
+            self._pass(server, self.request)
+            upstream.join(5)
+
+    @staticmethod
+    def _pass(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize(
+    ("refused", "message", "kept"),
+    [
+        (
+            b"client_connection_check_interval",
+            b'unrecognized configuration parameter "client_connection_check_interval"',
+            "-c timezone=UTC -c datestyle=ISO,YMD",
+        ),
+        (b"options\0", b"unsupported startup parameter: options", None),
+    ],
+)
+def test_a_server_that_refuses_options_still_works(
+    shop: Target, refused: bytes, message: bytes, kept: str | None
+) -> None:
+    behind = ("127.0.0.1", int(shop.config["port"]))
+    names = {"refused": refused, "message": message, "behind": behind}
+    with socketserver.ThreadingTCPServer(
+        ("127.0.0.1", 0), type("Keeper", (Gatekeeper,), names)
+    ) as keeper:
+        thread = threading.Thread(target=keeper.serve_forever, daemon=True)
+        thread.start()
+        port = keeper.server_address[1]
+        target = Target("postgres", shop.config | {"port": port}, shop.secrets, shop.files_root)
+        assert conninfo_to_dict(CONNECTOR.conninfo(target)).get("options") == kept
+        with closing(postgres_connection.connect(target)) as con:
+            shown = con.execute("SELECT current_setting('timezone')").fetchone()
+        assert shown == ("UTC",)
+        assert stages(target)[-1].status is StageStatus.OK
+        keeper.shutdown()
+        thread.join(5)
 
 
 @pytest.fixture(scope="module")

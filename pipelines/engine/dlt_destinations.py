@@ -5,13 +5,19 @@ commits the table. dlt's own tables and state files are loaded by dlt's own jobs
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import duckdb
 import psycopg2
-from dlt.common.destination.client import FollowupJobRequest, LoadJob, RunnableLoadJob
+from dlt.common.destination.client import (
+    FollowupJobRequest,
+    HasFollowupJobs,
+    LoadJob,
+    RunnableLoadJob,
+)
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.schema.typing import TSchemaTables
 from dlt.common.storages.load_package import LoadJobInfo, ParsedLoadJobFileName
@@ -22,7 +28,7 @@ from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 from dlt.destinations.impl.postgres.postgres import PostgresClient
 from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
-from dlt.destinations.job_impl import FinalizedLoadJobWithFollowupJobs, FollowupJobRequestImpl
+from dlt.destinations.job_impl import FollowupJobRequestImpl
 
 from pipelines.engine.endpoints import postgres_dsn
 from pipelines.engine.jobs.duckdb import DuckDbWarehouse
@@ -30,14 +36,20 @@ from pipelines.engine.jobs.postgres import PostgresWarehouse
 
 PART_FORMATS = ("csv", "parquet")
 
-#: Called with (load id, table, parts) when all parts of a table are ready; set by the package being loaded.
-_commit: Callable[[str, str, list[Path]], None] | None = None
+CommitCallback = Callable[[str, str, list[Path]], None]
+
+#: Who commits, called with (load id, table, parts); the last is that of the package being loaded.
+_committers: list[CommitCallback] = []
 
 
-def on_commit(callback: Callable[[str, str, list[Path]], None] | None) -> None:
-    """Who commits the tables of the package that is loaded next; a child loads one package at a time."""
-    global _commit
-    _commit = callback
+@contextmanager
+def committing(callback: CommitCallback) -> Iterator[None]:
+    """``callback`` commits the tables of the package that is loaded within."""
+    _committers.append(callback)
+    try:
+        yield
+    finally:
+        _committers.pop()
 
 
 class _CommitRequest(FollowupJobRequestImpl):
@@ -49,10 +61,22 @@ class _CommitRequest(FollowupJobRequestImpl):
         self._save_text_file("-- committed by the engine\n")
 
 
+class _PartJob(RunnableLoadJob, HasFollowupJobs):
+    """A part: nothing is done with it until all of the table are there."""
+
+    def run(self) -> None: ...
+
+    def run_managed(self, job_client: Any, done_event: Any, /) -> None:
+        # Without a connection, but with the signal that it is done: the loader sleeps a second otherwise.
+        self._done_event = done_event
+        self._release("completed")
+
+
 class _CommitJob(RunnableLoadJob):
+    """All parts of a table, in one transaction."""
+
     def run(self) -> None:
-        assert _commit is not None, "no package is being loaded"
-        _commit(self._load_id, self.load_table_name, self._parts())
+        _committers[-1](self._load_id, self.load_table_name, self._parts())
 
     def _parts(self) -> list[Path]:
         """The completed parts, oldest first: the order in which the reader wrote them."""
@@ -79,7 +103,7 @@ class _CommitsTables:
         if self._is_ours(parsed.table_name):
             if parsed.file_format == "sql":
                 return _CommitJob(file_path)
-            return FinalizedLoadJobWithFollowupJobs(file_path)
+            return _PartJob(file_path)
         return cast(
             LoadJob,
             super().create_load_job(table, file_path, load_id, restore),  # type: ignore[misc]

@@ -13,8 +13,8 @@ from psycopg.conninfo import make_conninfo
 from common.children.hooks import on_cancel
 from connections.connectors.base import Target
 from connections.connectors.duckdb_support import connect_duckdb
-from connections.connectors.postgres_connection import parameters
 from connections.connectors.local_files import database_file
+from connections.connectors.postgres_connection import parameters
 from pipelines.engine.errors import translate
 
 #: So that both ends write and read text the same way, whatever the server's defaults are.

@@ -17,7 +17,7 @@ from dlt.extract import DltResource
 from dlt.extract.exceptions import ResourceExtractionError
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from pipelines.engine import dlt_destinations
+from pipelines.engine.dlt_destinations import CommitCallback, committing
 from pipelines.engine.events import Reporter
 from pipelines.engine.model import LOAD_ID_COLUMN, TablePlan
 from pipelines.engine.readers.base import Part
@@ -48,8 +48,6 @@ _CONFIG: dict[str, Any] = {
     "restore_from_destination": True,
     "pipelines": {},
 }
-
-CommitCallback = Callable[[str, str, list[Path]], None]
 
 
 class Packages:
@@ -109,15 +107,12 @@ class Packages:
                 failure.append(error)
                 raise
 
-        dlt_destinations.on_commit(guarded)
         try:
-            with self._warehouse.opened():
+            with self._warehouse.opened(), committing(guarded):
                 self._pipeline.normalize()
                 self._pipeline.load(workers=1)
         except PipelineStepFailed as error:
             raise (failure[0] if failure else _cause(error)) from error
-        finally:
-            dlt_destinations.on_commit(None)
 
     def _open(self) -> "dlt.Pipeline":
         return dlt.pipeline(

@@ -106,7 +106,8 @@ def postgres_to_postgres(type_name: str) -> Mapping:
         return Mapping("numeric", read="{c}::numeric", note="money, kept as numeric", dlt="decimal")
     if base in _PORTABLE or base.startswith(_PORTABLE_PREFIXES):
         return Mapping(type_name, dlt=_dlt_of_postgres(type_name))
-    return Mapping("text", read="{c}::text", note=f"{type_name}, kept as text")
+    # COPY writes the type's own text; a cast would spell some of them (inet) differently.
+    return Mapping("text", note=f"{type_name}, kept as text")
 
 
 def postgres_to_duckdb(type_name: str) -> Mapping:
@@ -145,9 +146,7 @@ def _postgres_as_text(type_name: str) -> Mapping:
         return Mapping(
             "VARCHAR", read="{c}::numeric::text", transport="VARCHAR", note="money, kept as text"
         )
-    return Mapping(
-        "VARCHAR", read="{c}::text", transport="VARCHAR", note=f"{type_name}, kept as text"
-    )
+    return Mapping("VARCHAR", transport="VARCHAR", note=f"{type_name}, kept as text")
 
 
 def _dlt_of_postgres(type_name: str) -> str:

@@ -37,7 +37,9 @@ def file_endpoint(connector: str, path: str = "") -> dict[str, Any]:
 class Bench:
     """A pipeline in a directory of its own; ``load`` runs it and answers its events."""
 
-    def __init__(self, directory: Path, source: dict[str, Any], destination: dict[str, Any]) -> None:
+    def __init__(
+        self, directory: Path, source: dict[str, Any], destination: dict[str, Any]
+    ) -> None:
         self.files = directory / "files"
         self.files.mkdir(exist_ok=True)
         (directory / "private").mkdir(exist_ok=True)

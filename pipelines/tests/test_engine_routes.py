@@ -31,21 +31,17 @@ INSERT INTO t VALUES
   E'tab\there\nnl"q''s\\', '', '::1', null),
  (4, 4, 4, true, 4, 4, 'NaN', '-Infinity', 1e-40, '2024-01-01', '2024-01-01', '2024-01-01', '12:00', '1 year', '"\u00e9"', '1', '{4}',
   '{}', '\x04', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', ' lead', E'\r\n,;', '10.0.0.0/8', null)"""
-COLUMNS = (
-    'id i8 sm b n12 n38 nfree f8 f4 ts tz d tm iv js jb ia ta by u vc "Mixed Case" ip nothing'.replace(
-        '"Mixed Case"', "MIXED"
-    ).split()
-)
+COLUMNS = 'id i8 sm b n12 n38 nfree f8 f4 ts tz d tm iv js jb ia ta by u vc "Mixed Case" ip nothing'.replace(
+    '"Mixed Case"', "MIXED"
+).split()
 
 
 def quoted() -> list[str]:
-    return ['"Mixed Case"' if name == "MIXED" else name for name in COLUMNS]
+    return [{"MIXED": '"Mixed Case"', "by": '"by"'}.get(name, name) for name in COLUMNS]
 
 
 @pytest.mark.parametrize("disposition", ["replace", "append", "merge"])
-def test_postgres_to_postgres_is_exact(
-    tmp_path: Path, postgres_url: str, disposition: str
-) -> None:
+def test_postgres_to_postgres_is_exact(tmp_path: Path, postgres_url: str, disposition: str) -> None:
     pg(postgres_url, SCHEMA, ROWS)
     bench = Bench(tmp_path, postgres_endpoint(postgres_url), postgres_endpoint(postgres_url))
     events = bench.load(
@@ -70,3 +66,54 @@ def test_postgres_to_duckdb_keeps_every_value_or_says_so(tmp_path: Path, postgre
     print(rows)
     print(result)
     assert len(rows) == 4
+
+
+def test_sqlite_to_both(tmp_path: Path, postgres_url: str) -> None:
+    import sqlite3
+
+    files = tmp_path / "files"
+    files.mkdir()
+    with sqlite3.connect(files / "s.sqlite") as con:
+        con.executescript(
+            """CREATE TABLE t (id integer primary key, price decimal(10,2), odd decimal(10,2), tx text, at datetime,
+                 day date, ok boolean, r real, anything, code varchar(10), bl blob, mixed integer, zoned timestamp);
+               INSERT INTO t VALUES (1, 12.34, 0.125, '', '2024-01-01 10:00:00', '2024-01-01', 1, 0.1, 'any', '00501', x'00ff',
+                 9223372036854775807, '2024-01-01 10:00:00+02:00'),
+                (2, NULL, 12, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+                (3, -99999999.99, 3, 'é"' || char(10) || 'x', '2024-01-01T10:00:00.123456', '9999-12-31', 0, 1e300, 5, 'x', x'', 'text', NULL)"""
+        )
+    for destination in (file_endpoint("duckdb", "w.duckdb"), postgres_endpoint(postgres_url)):
+        bench = Bench(tmp_path, file_endpoint("sqlite", "s.sqlite"), destination)
+        result = results(bench.load({"schema": "main", "name": "t", "target": "t"}))["t"]
+        print({c["name"]: c["type"] for c in result["columns"]}, result["conversions"])
+        query = "SELECT * FROM raw.t ORDER BY id"
+        rows = (
+            duck(files / "w.duckdb", query)
+            if destination["connector"] == "duckdb"
+            else pg(postgres_url, query)
+        )
+        print(rows)
+
+
+def test_files_to_both(tmp_path: Path, postgres_url: str) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "a.csv").write_text(
+        'id,code,amount,note,at,late\n1,00501,1.10,"",2024-01-01 10:00:00,\n2,10001,22.5,,2024-01-02 10:00:00.5,\n'
+        + "".join(f"{n},1,1.00,x,2024-01-02,{'x' if n == 29000 else n}\n" for n in range(3, 30000))
+    )
+    for destination in (file_endpoint("duckdb", "w.duckdb"), postgres_endpoint(postgres_url)):
+        bench = Bench(tmp_path, file_endpoint("csv", "*.csv"), destination)
+        result = results(bench.load({"name": "a.csv", "target": "a"}))["a.csv"]
+        print(
+            {c["name"]: c["type"] for c in result["columns"]},
+            result["conversions"],
+            result["rows_loaded"],
+        )
+        query = "SELECT * FROM raw.a ORDER BY id LIMIT 3"
+        rows = (
+            duck(files / "w.duckdb", query)
+            if destination["connector"] == "duckdb"
+            else pg(postgres_url, query)
+        )
+        print(rows)

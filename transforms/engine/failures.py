@@ -71,7 +71,7 @@ class Explanation:
 
 
 def place(line: int | None, column: int | None) -> str:
-    """"line 3, column 5: ", as much of it as is known."""
+    """ "line 3, column 5: ", as much of it as is known."""
     if line is None:
         return ""
     return f"line {line}, column {column}: " if column is not None else f"line {line}: "

@@ -44,6 +44,9 @@ _CLOSED: Final = (
     providers.BaseResolver,
 )
 
+#: dbt-duckdb forgets its connection at the end of a call without closing it.
+_opened: Final[list[duckdb.DuckDBPyConnection]] = []
+
 #: What Jinja asks the warehouse while a text compiles.
 ASK_SECONDS: Final = 10
 
@@ -94,6 +97,12 @@ def open_duckdb(path: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def close_duckdb() -> None:
+    """Close what dbt opened, so that the file is written out and no log of changes stays beside it."""
+    while _opened:
+        _opened.pop().close()
+
+
 def _no_environment() -> dict[str, str]:
     return {}
 
@@ -127,7 +136,8 @@ def _lock_duckdb(*, read_only: bool) -> None:
     """dbt-duckdb opens the file through us: no profile and no model can add extensions, files or secrets."""
 
     def initialize_db(cls: Any, creds: Any, plugins: Any = None) -> duckdb.DuckDBPyConnection:
-        return open_duckdb(creds.path, read_only=read_only)
+        _opened.append(open_duckdb(creds.path, read_only=read_only))
+        return _opened[-1]
 
     Environment.initialize_db = classmethod(initialize_db)
     # Both import a module whose name the model chooses.
@@ -148,7 +158,9 @@ class _SelectOnly(psycopg2.extensions.cursor):
         if text in ("BEGIN", "COMMIT"):
             return
         self.connection.rollback()
-        super().execute(f"set transaction read only; set local statement_timeout = {ASK_SECONDS}000")
+        super().execute(
+            f"set transaction read only; set local statement_timeout = {ASK_SECONDS}000"
+        )
         outer, inner = f"$a{secrets.token_hex(16)}$", f"$b{secrets.token_hex(16)}$"
         super().execute(
             f"do {outer} declare answer refcursor := 'datanika_answer';"

@@ -200,9 +200,7 @@ class Harvest:
         if self.warehouse is None or not node.compiled_code:
             return None
         with suppress(UserError, duckdb.Error, psycopg.Error):
-            rows = self.warehouse.head(
-                node.compiled_code, limit=SAMPLE_ROWS, seconds=LOOK_SECONDS
-            )
+            rows = self.warehouse.head(node.compiled_code, limit=SAMPLE_ROWS, seconds=LOOK_SECONDS)
             return rows.as_value()
         return None
 

@@ -25,6 +25,7 @@ from transforms.engine.failures import (
     place,
     position_in,
 )
+from transforms.engine.hardening import close_duckdb
 from transforms.engine.harvest import Harvest
 from transforms.engine.invocation import Workspace, keep_cache, open_workspace
 from transforms.engine.project import ProjectRows, TransformationRow
@@ -50,6 +51,7 @@ def build(spec: dict[str, Any], emit: Emit) -> None:
         finally:
             if beside is not None:
                 beside.close()
+            close_duckdb()
         reporter.done(_summary(harvest, manifest, time.monotonic() - started))
 
 
@@ -73,7 +75,7 @@ def preview(spec: dict[str, Any], emit: Emit) -> None:
         limit = max(1, min(int(spec.get("limit") or DEFAULT_LIMIT), MAX_LIMIT))
         reader = warehouse.open_for_preview(workspace.output)
         try:
-            rows = reader.head(sql, limit=limit, seconds=warehouse.PREVIEW_SECONDS)
+            rows = reader.head(sql, limit=limit, seconds=_preview_seconds(spec))
         except warehouse.QueryFailed as error:
             raise _in_their_sql(error, workspace.rows, spec["name"], sql) from error
         finally:
@@ -186,10 +188,21 @@ def _note(reporter: Reporter, name: str, status: str, message: str) -> None:
     reporter.log(f"{name}: {message}", scope=f"model:{name}")
     reporter.result(
         {
-            "kind": "model", "name": name, "status": status, "rows": None, "message": message,
-            "started_at": None, "finished_at": None, "failures": None, "model": "",
-            "column": "", "test_kind": "", "severity": "", "compiled_sql": "",
-            "columns": [], "samples": None,
+            "kind": "model",
+            "name": name,
+            "status": status,
+            "rows": None,
+            "message": message,
+            "started_at": None,
+            "finished_at": None,
+            "failures": None,
+            "model": "",
+            "column": "",
+            "test_kind": "",
+            "severity": "",
+            "compiled_sql": "",
+            "columns": [],
+            "samples": None,
         }
     )
 
@@ -238,9 +251,7 @@ def _summary(harvest: Harvest, manifest: Manifest, seconds: float) -> dict[str, 
 
 def _manifest_hash(manifest: Manifest) -> str:
     """One value for what was built: the text and configuration of every node, in a fixed order."""
-    nodes = {
-        uid: [node.raw_code, node.config.to_dict()] for uid, node in manifest.nodes.items()
-    }
+    nodes = {uid: [node.raw_code, node.config.to_dict()] for uid, node in manifest.nodes.items()}
     text = json.dumps(nodes, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -277,13 +288,16 @@ def _with_text(rows: ProjectRows, spec: dict[str, Any]) -> ProjectRows:
             raise NothingSelected(f"There is no transformation {name}.", field="name")
         return rows
     if row is None:
-        return replace(
-            rows, transformations=(*rows.transformations, TransformationRow(name, sql))
-        )
+        return replace(rows, transformations=(*rows.transformations, TransformationRow(name, sql)))
     changed = replace(row, sql=sql)
     return replace(
         rows, transformations=tuple(changed if r is row else r for r in rows.transformations)
     )
+
+
+def _preview_seconds(spec: dict[str, Any]) -> int:
+    wanted = int(spec.get("limits", {}).get("preview_seconds") or warehouse.PREVIEW_SECONDS)
+    return max(1, min(wanted, warehouse.PREVIEW_SECONDS))
 
 
 def _in_their_sql(

@@ -19,8 +19,13 @@ __all__ = ["main"]
 _OUTPUTS: Final[tuple[dict[str, Any], ...]] = (
     {"type": "duckdb", "path": "warm.duckdb", "schema": "main"},
     {
-        "type": "postgres", "host": "localhost", "port": 5432, "user": "nobody",
-        "password": "none", "dbname": "none", "schema": "public",
+        "type": "postgres",
+        "host": "localhost",
+        "port": 5432,
+        "user": "nobody",
+        "password": "none",
+        "dbname": "none",
+        "schema": "public",
     },
 )
 

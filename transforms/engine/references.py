@@ -64,6 +64,7 @@ def _note(call: nodes.Call, found: References) -> None:
                 # Two names are package and model; ours is one package.
                 found.refs.add(names[-1])
         case (
-            nodes.Name(name="source") | nodes.Getattr(node=nodes.Name(name="builtins"), attr="source")
+            nodes.Name(name="source")
+            | nodes.Getattr(node=nodes.Name(name="builtins"), attr="source")
         ) if len(names) == 2:
             found.sources.add((names[0], names[1]))

@@ -276,11 +276,13 @@ def _interrupted(interrupt: Callable[[], None], seconds: int) -> Iterator[Callab
 
 
 def _too_slow(seconds: int) -> QueryFailed:
-    return QueryFailed(f"The query did not answer within {seconds} seconds.")
+    return QueryFailed(f"The query did not answer within {seconds} second{'s'[: seconds != 1]}.")
 
 
 def _quoted(relation: Relation) -> str:
-    return ".".join('"' + part.replace('"', '""') + '"' for part in (relation.schema, relation.name))
+    return ".".join(
+        '"' + part.replace('"', '""') + '"' for part in (relation.schema, relation.name)
+    )
 
 
 def _cut(columns: list[dict[str, str]], rows: list[list[str | None]], limit: int) -> Rows:

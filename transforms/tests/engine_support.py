@@ -85,10 +85,17 @@ class Engine:
         private = self.directory / f"private{next(_numbers)}"
         project = {"name": "shop", "transformations": models, "sources": SOURCES}
         spec = {
-            "project": project, "warehouse": self.warehouse, "schema": self.schema,
-            "files_root": str(self.directory / "files"), "allowed_roots": [], "limits": {},
-            "egress": "private-allowed", "private_dir": str(private), "full_refresh": False,
-            "cache_dir": str(self.directory / "cache"), "select": [],
+            "project": project,
+            "warehouse": self.warehouse,
+            "schema": self.schema,
+            "files_root": str(self.directory / "files"),
+            "allowed_roots": [],
+            "limits": {},
+            "egress": "private-allowed",
+            "private_dir": str(private),
+            "full_refresh": False,
+            "cache_dir": str(self.directory / "cache"),
+            "select": [],
             **extra,
         }
         module = spec.pop("module", "transforms.engine.main")
@@ -126,8 +133,11 @@ def on_postgres(pool: ChildPool, directory: Path, url: str) -> Engine:
 
     execute(RAW_ORDERS)
     config = {
-        "host": parts.hostname, "port": parts.port, "user": parts.username,
-        "database": parts.path.lstrip("/"), "sslmode": "disable",
+        "host": parts.hostname,
+        "port": parts.port,
+        "user": parts.username,
+        "database": parts.path.lstrip("/"),
+        "sslmode": "disable",
     }
     secrets = {"password": parts.password or "not-needed-here"}
     warehouse = {"connector": "postgres", "config": config, "secrets": secrets}

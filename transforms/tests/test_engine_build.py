@@ -9,33 +9,44 @@ from transforms.tests.engine_support import Answer, Engine
 
 MODELS: list[dict[str, Any]] = [
     {
-        "name": "stg_orders", "folder": "staging", "description": "Orders as {{ loaded }}.",
+        "name": "stg_orders",
+        "folder": "staging",
+        "description": "Orders as {{ loaded }}.",
         "sql": "select id, customer_id, status, amount from {{ source('raw', 'orders') }}",
         "columns": [{"name": "id", "description": "The key."}],
         "tests": [
             {"column": "id", "kind": "unique"},
             {"column": "id", "kind": "not_null"},
             {
-                "column": "status", "kind": "accepted_values", "severity": "warn",
+                "column": "status",
+                "kind": "accepted_values",
+                "severity": "warn",
                 "arguments": {"values": ["placed", "shipped"]},
             },
         ],
     },
     {
-        "name": "by_customer", "materialization": "ephemeral",
+        "name": "by_customer",
+        "materialization": "ephemeral",
         "sql": "select customer_id, sum(amount) as total from {{ ref('stg_orders') }} group by 1",
     },
     {
-        "name": "customers", "materialization": "table", "schema": "marts", "tags": ["nightly"],
+        "name": "customers",
+        "materialization": "table",
+        "schema": "marts",
+        "tags": ["nightly"],
         "sql": "select * from {{ ref('by_customer') }}",
     },
     {
-        "name": "history", "materialization": "incremental", "config": {"unique_key": "id"},
+        "name": "history",
+        "materialization": "incremental",
+        "config": {"unique_key": "id"},
         "sql": "select id, amount, customer_id from {{ ref('stg_orders') }}\n"
         "{% if is_incremental() %} where id > (select max(id) from {{ this }}) {% endif %}",
         "tests": [
             {
-                "column": "customer_id", "kind": "relationships",
+                "column": "customer_id",
+                "kind": "relationships",
                 "arguments": {"to": "customers", "field": "customer_id"},
             }
         ],
@@ -57,7 +68,9 @@ def _check(engine: Engine, first: Answer, second: Answer) -> None:
     assert (first.summary["failed"], first.summary["skipped"]) == (0, 0)
     assert second.summary["manifest_hash"] == first.summary["manifest_hash"]
     assert {name: results[name]["rows"] for name in ("stg_orders", "customers", "history")} == {
-        "stg_orders": None, "customers": 3, "history": 4
+        "stg_orders": None,
+        "customers": 3,
+        "history": 4,
     }
     assert second.results["history"]["rows"] == 5
     assert "ephemeral" in results["by_customer"]["message"].lower()
@@ -100,14 +113,16 @@ def test_postgres_builds_every_kind_and_an_incremental_adds_only_new_rows(
 def _failing(name: str) -> list[dict[str, Any]]:
     return [
         {
-            "name": "keys", "materialization": "table",
+            "name": "keys",
+            "materialization": "table",
             "sql": "select customer_id from {{ source('raw', 'orders') }}",
             "tests": [{"column": "customer_id", "kind": "unique"}],
         },
         {"name": "after", "sql": "select * from {{ ref('keys') }}"},
         {"name": "apart", "sql": "select 1 as one"},
         {
-            "name": "broken", "materialization": "table",
+            "name": "broken",
+            "materialization": "table",
             "sql": f"\nselect\n  1 as one,\n  {name} as two\nfrom {{{{ ref('apart') }}}}",
         },
     ]
@@ -154,7 +169,8 @@ def test_selection_is_exact(duckdb_engine: Engine) -> None:
 def test_full_refresh_and_what_the_sql_itself_configures(duckdb_engine: Engine) -> None:
     models = [
         {
-            "name": "grows", "materialization": "view",
+            "name": "grows",
+            "materialization": "view",
             "sql": "{{ config(materialized='incremental', alias='grown') }} select 1 as one",
         }
     ]

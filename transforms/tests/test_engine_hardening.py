@@ -16,9 +16,10 @@ JINJA = {
     "env_path": ("env_var('PATH')", "Env var required but not provided"),
     "env_kept": ("env_var('TZ')", "Env var required but not provided"),
     "env_driver": ("env_var('PGHOSTADDR')", "Env var required but not provided"),
-    "env_secret": ("env_var('DBT_ENV_SECRET_X')", "secret"),
+    "env_secret": ("env_var('DBT_ENV_SECRET_X')", "Secret env vars"),
     "adapter_config": ("adapter.config.credentials.password", "config"),
-    "adapter_text": ("adapter.config", "config"),
+    # Printed it is nothing at all, so it goes through a filter.
+    "adapter_text": ("adapter.config | tojson", "config|JSON|Undefined"),
     "ref_config": ("ref.config.credentials.password", "config"),
     "source_config": ("source.config.credentials", "config"),
     "ref_adapter": ("ref.db_wrapper.config.credentials", "db_wrapper"),
@@ -28,7 +29,10 @@ JINJA = {
     "node_writes": ("config.model.write_node('/tmp', 'datanika_attack', 'x')", "write_node"),
     "manifest_writes": ("ref.manifest.write('/tmp/datanika_attack')", "manifest"),
     "globals": ("cycler.__init__.__globals__", "unsafe"),
-    "python_job": ("submit_python_job(model, 'open(\"/tmp/datanika_attack\", \"w\")')", "Python|python"),
+    "python_job": (
+        'submit_python_job(model, \'open("/tmp/datanika_attack", "w")\')',
+        "Python|python",
+    ),
 }
 SQL = {
     "read_csv": "select * from read_csv('/etc/passwd')",
@@ -84,9 +88,7 @@ def test_the_whole_jinja_context_holds_no_password(postgres_engine: Engine) -> N
 def test_a_locked_duckdb_opens_no_other_file_extension_or_setting(duckdb_engine: Engine) -> None:
     files = duckdb_engine.directory / "files"
     (files / "other.duckdb").write_bytes(b"")
-    models = [
-        {"name": name, "sql": sql, "materialization": "table"} for name, sql in SQL.items()
-    ]
+    models = [{"name": name, "sql": sql, "materialization": "table"} for name, sql in SQL.items()]
     for name, sql in HOOKS.items():
         hook = sql.format(files=files)
         models.append({"name": name, "sql": "select 1 as x", "config": {"pre_hook": hook}})

@@ -62,6 +62,23 @@ class DuckReader(Reader):
         reporter: Reporter,
         format: PartFormat,
     ) -> Iterator[Part]:
+        try:
+            self._read(plan, load_id, directory, counts, reporter, format)
+        except duckdb.Error as error:
+            raise self.explain(error, plan.resource) from error
+        if not plan.where:
+            counts.rows_read = counts.rows_kept
+        yield from _parts(directory, _SUFFIX[format], counts.rows_kept)
+
+    def _read(
+        self,
+        plan: TablePlan,
+        load_id: str,
+        directory: Path,
+        counts: Extracted,
+        reporter: Reporter,
+        format: PartFormat,
+    ) -> None:
         self.connection.execute("BEGIN")
         try:
             conditions = self._window(plan, counts)
@@ -69,13 +86,8 @@ class DuckReader(Reader):
             columns = select_list(plan, load_id, with_load_id=format == "csv+load_id")
             query = f"SELECT {columns} FROM {plan.relation}{where(*conditions, plan.where)}"
             counts.rows_kept = self._write(query, plan, directory, format, reporter, total)
-        except duckdb.Error as error:
-            raise self.explain(error, plan.resource) from error
         finally:
             self.connection.execute("ROLLBACK")
-        if not plan.where:
-            counts.rows_read = counts.rows_kept
-        yield from _parts(directory, _SUFFIX[format], counts.rows_kept)
 
     def _window(self, plan: TablePlan, counts: Extracted) -> list[str]:
         cursor = plan.cursor

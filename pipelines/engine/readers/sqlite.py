@@ -67,7 +67,8 @@ class SqliteReader(DuckReader):
         self._distrusted.add(label)
 
     def explain(self, error: duckdb.Error, label: str) -> Exception:
-        if _MISMATCH.search(str(error)) and label not in self._distrusted:
+        strict = _MISMATCH.search(str(error)) or isinstance(error, duckdb.DataError)
+        if strict and label not in self._distrusted:
             self.distrust(label)
             return TypesChanged(label)
         return error

@@ -1,0 +1,113 @@
+"""``datanika demo``: real data from files and databases to marts, then the address to look at it."""
+
+import argparse
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from connections import runner
+from connections.models import Connection, DatasetTable
+from datanika_site.demo.build import EMAIL, PASSWORD, Demo, build
+from datanika_site.demo.summary import summary_lines
+from datanika_site.preparation import prepare
+from datanika_site.processes import (
+    Supervisor,
+    beat_command,
+    check_port,
+    web_command,
+    worker_command,
+)
+from orchestration import services
+from orchestration.following import follow, progress_of
+from orchestration.models import Run, Status, Trigger
+
+FLIGHTS = 336_776
+
+
+class Command(BaseCommand):
+    help = (
+        "Build the demo organization from the New York flights of 2013, run its whole graph, then serve it."
+        " Example: datanika demo --no-serve"
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--no-serve", action="store_true", help="end after the summary")
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+        parser.add_argument("--port", type=int, default=8000, help="port to listen on")
+        parser.add_argument(
+            "--source-url",
+            default="",
+            help="put flights and planes into this PostgreSQL database instead of SQLite",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        serve = not options["no_serve"]
+        if serve:
+            check_port(options["host"], options["port"])
+        self.stdout.write("Preparing the database, the demo data and the organization …")
+        prepare()
+        demo = build(options["source_url"])
+        commands = {"worker": worker_command(), "beat": beat_command()}
+        if serve:
+            commands["web"] = web_command(options["host"], options["port"])
+        supervisor = Supervisor(commands, say=self.stdout.write)
+        supervisor.start()
+        try:
+            run = self._run(demo, supervisor)
+            self._summary(demo, run)
+        except BaseException:
+            supervisor.stop()
+            raise
+        if serve:
+            self.stdout.write(f"\nDatanika is at http://localhost:{options['port']}/")
+            self.stdout.write(f"Sign in as {EMAIL} with the password {PASSWORD}. Ctrl-C ends it.")
+            supervisor.run()
+        else:
+            supervisor.stop()
+
+    def _run(self, demo: Demo, supervisor: Supervisor) -> Run:
+        run = services.request_run(
+            organization=demo.organization,
+            actor=demo.actor,
+            target="dag",
+            trigger=Trigger.COMMAND,
+        )
+        self.stdout.write(f"Running the whole graph (run #{run.number}):")
+
+        def look() -> None:
+            supervisor.look()
+            self._progress(progress_of(run))
+
+        for line in follow(run, look):
+            if line.level != "debug":
+                self._progress("")
+                self.stdout.write(f"  {line.at:%H:%M:%S} {line.level:5} {line.scope}: {line.text}")
+        self._progress("")
+        return run
+
+    def _progress(self, text: str) -> None:
+        """One line that is drawn over, on a terminal only."""
+        if sys.stdout.isatty():
+            self.stdout.write(f"\r\033[K{text[:100]}", ending="\r")
+            self.stdout.flush()
+
+    def _summary(self, demo: Demo, run: Run) -> None:
+        for line in summary_lines(run):
+            self.stdout.write(line)
+        if run.status != Status.SUCCEEDED:
+            raise CommandError(f"Run #{run.number} {run.status}: {run.error} {run.error_remedy}")
+        flights = self._count(demo)
+        self.stdout.write(f"\nflights in the warehouse: {flights:,} rows")
+        if flights != FLIGHTS:
+            raise CommandError(f"Expected {FLIGHTS:,} flights, found {flights:,}.")
+
+    def _count(self, demo: Demo) -> int:
+        rows = DatasetTable.objects.for_organization(demo.organization)
+        table = rows.get(name="flights")
+        warehouse = Connection.objects.for_organization(demo.organization).get(
+            pk=table.connection_id
+        )
+        found = runner.sample(warehouse, schema=table.schema, table=table.name, limit=1)
+        return int(found["total"] or 0)

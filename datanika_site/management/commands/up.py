@@ -1,0 +1,45 @@
+"""``datanika up``: everything from one terminal."""
+
+import argparse
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from datanika_site.preparation import prepare
+from datanika_site.processes import (
+    Supervisor,
+    beat_command,
+    check_port,
+    web_command,
+    worker_command,
+)
+
+
+class Command(BaseCommand):
+    help = "Start web, worker and beat; Ctrl-C ends all three. Example: datanika up --port 8000"
+    # Preparation migrates; checks that need the database come after it.
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+        parser.add_argument("--port", type=int, default=8000, help="port to listen on")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        host, port = options["host"], options["port"]
+        check_port(host, port)
+        self.stdout.write("Preparing the database and the static files …")
+        prepare()
+        supervisor = Supervisor(
+            {
+                "web": web_command(host, port),
+                "worker": worker_command(),
+                "beat": beat_command(),
+            },
+            say=self.stdout.write,
+        )
+        supervisor.start()
+        mode = "SQLite, no broker server" if settings.EMBEDDED else "PostgreSQL"
+        shown = "localhost" if host in {"127.0.0.1", "0.0.0.0", "::"} else host  # noqa: S104
+        self.stdout.write(f"Datanika is at http://{shown}:{port}/ ({mode}). Ctrl-C ends it.")
+        supervisor.run()

@@ -1,0 +1,160 @@
+"""What needs attention, each with the action that mends it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Sum
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from connections.models import CheckStatus
+from orchestration import links
+from orchestration.models import RunStep, RunStepResult, Status
+from orchestration.overview import Facts
+from pipelines.models import Pipeline
+from transforms.models import BuildStatus
+
+#: Errors whose remedy stands on the connection's page.
+CONNECTION_CODES = frozenset(
+    {"authentication_failed", "connection_failed", "temporarily_unavailable", "unreachable"}
+)
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Item:
+    #: ``bad`` or ``warn``.
+    tone: str
+    name: str
+    url: str
+    what: str
+    message: str
+    at: datetime | None
+    action: str
+    action_url: str
+
+
+def items(facts: Facts, *, can_edit: bool) -> list[Item]:
+    """Failures first, then warnings, each the newest first."""
+    found = [
+        *_failed_pipelines(facts, can_edit=can_edit),
+        *_transformations(facts),
+        *_connections(facts, can_edit=can_edit),
+        *_rejected(facts),
+        *_stopped(facts),
+    ]
+    found.sort(key=lambda item: item.at.timestamp() if item.at else 0.0, reverse=True)
+    return sorted(found, key=lambda item: item.tone != "bad")
+
+
+def _ended(facts: Facts, pipeline: Pipeline) -> list[RunStep]:
+    return [step for step in facts.steps.get(pipeline.pk, []) if not step.is_active]
+
+
+def _failed_pipelines(facts: Facts, *, can_edit: bool) -> Iterator[Item]:
+    for pipeline in facts.pipelines:
+        steps = _ended(facts, pipeline)
+        if not steps or steps[-1].status != Status.FAILED:
+            continue
+        last, failures = steps[-1], 0
+        for step in reversed(steps):
+            if step.status != Status.FAILED:
+                break
+            failures += 1
+        run_url = links.page(facts.organization, "orchestration:run-detail", last.run.number)
+        action, action_url = _("See run"), run_url
+        if can_edit and last.error_code in CONNECTION_CODES:
+            action = _("Fix connection")
+            action_url = links.connection_url(facts.organization, pipeline.source.slug)
+        yield Item(
+            tone="bad",
+            name=pipeline.name,
+            url=links.pipeline_url(facts.organization, pipeline.slug),
+            what=ngettext("failed", "failed %(n)d times in a row", failures) % {"n": failures},
+            message=last.error,
+            at=last.finished_at,
+            action=action,
+            action_url=action_url,
+        )
+
+
+def _transformations(facts: Facts) -> Iterator[Item]:
+    words = {
+        str(BuildStatus.FAILED): ("bad", _("could not be built")),
+        str(BuildStatus.WARNED): ("warn", _("was built with warnings")),
+        str(BuildStatus.SKIPPED): ("warn", _("was skipped")),
+    }
+    for row in facts.transformations:
+        if row.build_status not in words:
+            continue
+        tone, what = words[row.build_status]
+        url = links.transformation_url(facts.organization, row.name)
+        message = row.build_message.strip().partition("\n")[0]
+        yield Item(tone, row.name, url, what, message, row.built_at, _("Open"), url)
+
+
+def _connections(facts: Facts, *, can_edit: bool) -> Iterator[Item]:
+    for row in facts.connections:
+        if row.check_status != CheckStatus.UNREACHABLE:
+            continue
+        failed = next((s for s in row.check_stages if s.get("status") == "failed"), {})
+        url = links.connection_url(facts.organization, row.slug)
+        yield Item(
+            tone="bad",
+            name=row.name,
+            url=url,
+            what=_("cannot be reached"),
+            message=str(failed.get("text", "")),
+            at=row.checked_at,
+            action=_("Fix connection") if can_edit else _("Open"),
+            action_url=url,
+        )
+
+
+def _rejected(facts: Facts) -> Iterator[Item]:
+    last: dict[int, Pipeline] = {}
+    for pipeline in facts.pipelines:
+        steps = _ended(facts, pipeline)
+        if steps and steps[-1].status == Status.SUCCEEDED:
+            last[steps[-1].pk] = pipeline
+    rows = RunStepResult.objects.for_organization(facts.organization).filter(
+        step__in=last, rows_rejected__gt=0
+    )
+    counted = rows.order_by().values("step", "step__run__number", "step__finished_at")
+    for row in counted.annotate(rejected=Sum("rows_rejected")):
+        pipeline, count = last[row["step"]], row["rejected"]
+        url = links.page(facts.organization, "orchestration:run-detail", row["step__run__number"])
+        first = rows.filter(step=row["step"]).first()
+        yield Item(
+            tone="warn",
+            name=pipeline.name,
+            url=links.pipeline_url(facts.organization, pipeline.slug),
+            what=ngettext(
+                "loaded with %(n)d rejected row", "loaded with %(n)d rejected rows", count
+            )
+            % {"n": count},
+            message=(first.message or first.name) if first else "",
+            at=row["step__finished_at"],
+            action=_("Review rows"),
+            action_url=f"{url}#results",
+        )
+
+
+def _stopped(facts: Facts) -> Iterator[Item]:
+    """Pipelines that the system paused, and schedules whose last due time started nothing."""
+    for pipeline in facts.pipelines:
+        if pipeline.is_paused and pipeline.paused_reason:
+            url = links.pipeline_url(facts.organization, pipeline.slug)
+            yield Item(
+                "warn", pipeline.name, url, _("was paused"), pipeline.paused_reason, None,
+                _("Open"), url,
+            )  # fmt: skip
+    for schedule in facts.schedules:
+        if schedule.is_active and schedule.note:
+            url = links.page(facts.organization, "orchestration:schedule-update", schedule.slug)
+            everything = links.page(facts.organization, "orchestration:schedule-list")
+            yield Item(
+                "warn", schedule.name, everything, _("did not start"), schedule.note,
+                schedule.last_run_at, _("Open"), url if everything else everything,
+            )  # fmt: skip

@@ -1,0 +1,213 @@
+"""CSV, JSON lines and Parquet files, a path or pattern a resource. Types are declared before the rows are read."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from connections import policy
+from connections.connectors.base import Target
+from connections.connectors.csv_layout import Layout, layouts_of, read_csv
+from connections.connectors.duckdb_support import load_extension
+from connections.connectors.files import file_list
+from connections.connectors.sql import quote_text
+from pipelines.engine.endpoints import Limits
+from pipelines.engine.errors import RaggedFile, TypesChanged
+from pipelines.engine.model import Resource, SourceColumn, SourceTable
+from pipelines.engine.readers.duck import DuckReader
+from pipelines.engine.readers.text_types import (
+    MISFIT,
+    Seen,
+    decide,
+    decide_moment,
+    decide_number,
+    guarded,
+    profile_sql,
+)
+from pipelines.engine.sqltext import ident
+
+#: Rows the types are first taken from.
+SAMPLE_ROWS = 20_000
+#: Columns profiled in one query, so that a wide file does not make an endless one.
+_PROFILE_COLUMNS = 50
+_MISFIT = re.compile(rf"{MISFIT}(.*)")
+
+
+class FilesReader(DuckReader):
+    """Files below the directories the policy allows."""
+
+    def __init__(self, target: Target, limits: Limits) -> None:
+        super().__init__(limits)
+        self._target = target
+        load_extension(self.connection, "json")
+        #: Resources whose sample had misled: every row decides.
+        self._whole: set[str] = set()
+        self._layouts: dict[str, dict[Layout, list[Path]]] = {}
+
+    def describe(self, resources: Sequence[Resource]) -> dict[str, SourceTable]:
+        return {resource.label: self._describe(resource) for resource in resources}
+
+    def explain(self, error: duckdb.Error, label: str) -> Exception:
+        text = str(error)
+        if (misfit := _MISFIT.search(text)) and label not in self._whole:
+            self._whole.add(label)
+            return TypesChanged(misfit[1])
+        if label in self._layouts and "CSV Error" in text:
+            return self._ragged(label) or error
+        return error
+
+    def _describe(self, resource: Resource) -> SourceTable:
+        files = policy.expand_glob(
+            resource.name or self._target.config["path"],
+            files_root=self._target.files_root,
+            allowed_roots=self._target.allowed_roots,
+        )
+        kind = self._target.connector
+        if kind == "files":
+            kind = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv"}.get(
+                files[0].suffix, "jsonl"
+            )
+        describe = {"csv": self._csv, "parquet": self._parquet}.get(kind, self._jsonl)
+        try:
+            relation, columns = describe(resource.label, files)
+        except duckdb.Error as error:
+            raise self.explain(error, resource.label) from error
+        return SourceTable("", resource.name, columns, relation=relation, kind="file")
+
+    # --- CSV -----------------------------------------------------------------------------------
+
+    def _csv(self, label: str, files: list[Path]) -> tuple[str, tuple[SourceColumn, ...]]:
+        config = self._target.config
+        layouts = layouts_of(self.connection, files, config)
+        self._layouts[label] = layouts
+        selects = [
+            f"SELECT * FROM {read_csv(group, layout, config)}" for layout, group in layouts.items()
+        ]
+        relation = f"({' UNION ALL BY NAME '.join(selects)})"
+        names = [column.name for column in self.columns_of(relation)]
+        # A decimal comma is read as a point; text columns keep what is written.
+        comma = str(config.get("decimal") or ".") == ","
+        texts = {name: _pointed(ident(name)) if comma else ident(name) for name in names}
+        seen = self._profile(label, relation, texts)
+        columns = []
+        for name in names:
+            kind = decide(seen[name])
+            expression = ident(name) if kind == "VARCHAR" else guarded(name, texts[name], kind)
+            columns.append(SourceColumn(name, kind, True, expression))
+        return relation, tuple(columns)
+
+    def _profile(self, label: str, relation: str, texts: dict[str, str]) -> dict[str, Seen]:
+        rows = (
+            relation if label in self._whole else f"(SELECT * FROM {relation} LIMIT {SAMPLE_ROWS})"
+        )
+        found: dict[str, Seen] = {}
+        names = list(texts)
+        for start in range(0, len(names), _PROFILE_COLUMNS):
+            some = names[start : start + _PROFILE_COLUMNS]
+            fields = ", ".join(profile_sql(texts[name]) for name in some)
+            row = self.connection.execute(f"SELECT {fields} FROM {rows}").fetchone()
+            assert row is not None
+            width = len(row) // len(some)
+            for index, name in enumerate(some):
+                counts = row[index * width : (index + 1) * width]
+                found[name] = Seen(*(count or 0 for count in counts))
+        return found
+
+    def _ragged(self, label: str) -> RaggedFile | None:
+        """Read once more, this time writing down the lines that do not fit; the first is named."""
+        con, config = self.connection, self._target.config
+        for layout, group in self._layouts[label].items():
+            source = read_csv(group, layout, config, rejects=True)
+            con.execute(f"SELECT count(h) FROM (SELECT hash(t) AS h FROM {source} AS t)").fetchall()
+            row = con.execute(
+                "SELECT s.file_path, e.line, e.csv_line, e.error_message FROM reject_errors e"
+                " JOIN reject_scans s USING (scan_id, file_id) ORDER BY s.file_path, e.line LIMIT 1"
+            ).fetchone()
+            if row:
+                return self._ragged_line(layout, *row)
+        return None
+
+    def _ragged_line(
+        self, layout: Layout, path: str, line: int, text: str, said: str
+    ) -> RaggedFile:
+        shown = policy.display_path(Path(path), self._target.files_root)
+        expected, found = len(layout.columns), layout.count(text)
+        what = (
+            f"{expected} fields expected, {found} found"
+            if found != expected
+            else "the line cannot be read"
+        )
+        return RaggedFile(
+            f"{shown}, line {line}: {what}.",
+            field="path",
+            remedy="Correct the line or the options of the connection; nothing of the file was loaded.",
+            detail=f"{text[:300]}\n{said[:300]}",
+        )
+
+    # --- JSON lines ----------------------------------------------------------------------------
+
+    def _jsonl(self, label: str, files: list[Path]) -> tuple[str, tuple[SourceColumn, ...]]:
+        # Every line is looked at: DuckDB would leave out a key that the sample did not have.
+        found = self.columns_of(_read_json(files, "sample_size = -1"))
+        declared = {column.name: _declared(column.type) for column in found}
+        names = ", ".join(f"{quote_text(name)}: '{kind}'" for name, kind in declared.items())
+        relation = _read_json(files, f"columns = {{{names}}}")
+        loose = {
+            column.name: ident(column.name)
+            for column in found
+            if _family(column.type) in ("number", "moment")
+        }
+        self._whole.add(label)
+        seen = self._profile(label, relation, loose) if loose else {}
+        return relation, tuple(_json_column(column, seen.get(column.name)) for column in found)
+
+    # --- Parquet -------------------------------------------------------------------------------
+
+    def _parquet(self, label: str, files: list[Path]) -> tuple[str, tuple[SourceColumn, ...]]:
+        relation = (
+            f"read_parquet({file_list(files)}, union_by_name = true, hive_partitioning = false)"
+        )
+        return relation, self.columns_of(relation)
+
+
+def _pointed(name: str) -> str:
+    return f"replace(replace({name}, '.', '?'), ',', '.')"
+
+
+def _read_json(files: list[Path], options: str) -> str:
+    return (
+        f"read_json({file_list(files)}, format = 'newline_delimited', records = true, union_by_name = true,"
+        f" hive_partitioning = false, {options})"
+    )
+
+
+def _family(kind: str) -> str:
+    if kind in ("DOUBLE", "FLOAT"):
+        return "number"
+    return "moment" if kind.startswith(("DATE", "TIME")) else ""
+
+
+def _declared(kind: str) -> str:
+    """What DuckDB is told to read: text wherever its own guess might change a value."""
+    if kind in ("BIGINT", "UBIGINT", "HUGEINT", "BOOLEAN"):
+        return kind
+    nested = kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "JSON"))
+    return "JSON" if nested else "VARCHAR"
+
+
+def _json_column(column: SourceColumn, seen: Seen | None) -> SourceColumn:
+    name, kind = column.name, _declared(column.type)
+    if kind == "JSON":
+        return SourceColumn(name, "JSON", True, "", "nested or of several types, kept as JSON")
+    if seen is None:
+        return SourceColumn(name, kind)
+    decided: Any = decide_number(seen) if _family(column.type) == "number" else decide_moment(seen)
+    note = (
+        "more digits than a decimal number is sure of, kept as DOUBLE"
+        if decided == "DOUBLE"
+        else ""
+    )
+    expression = ident(name) if decided == "VARCHAR" else guarded(name, ident(name), decided)
+    return SourceColumn(name, decided, True, expression, note)

@@ -1,0 +1,61 @@
+"""Reads that several faces share."""
+
+from datetime import datetime
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from common.access import ROLE_ORDER, Role, is_at_least
+from tenants.actors import Actor
+from tenants.models import ApiKey, Invitation, Membership, Organization
+
+
+def members_of(organization: Organization) -> QuerySet[Membership]:
+    rows = Membership.objects.for_organization(organization)
+    return rows.select_related("user", "organization").order_by("user__email")
+
+
+def open_invitations_of(organization: Organization) -> QuerySet[Invitation]:
+    """Neither used nor taken back; the expired are among them, greyed, until somebody revokes them."""
+    rows = Invitation.objects.for_organization(organization).select_related("organization")
+    return rows.filter(accepted_at__isnull=True, revoked_at__isnull=True)
+
+
+def api_keys_of(organization: Organization, actor: Actor) -> QuerySet[ApiKey]:
+    """Every key for admins and owners; for others those made by the person behind the actor."""
+    rows = ApiKey.objects.for_organization(organization).select_related(
+        "created_by", "organization"
+    )
+    if is_at_least(actor.role, Role.ADMIN):
+        return rows
+    person = _person_behind(organization, actor)
+    return rows.filter(created_by_id=person) if person else rows.none()
+
+
+def _person_behind(organization: Organization, actor: Actor) -> int | None:
+    if actor.kind == "user":
+        return int(actor.identifier)
+    if actor.kind == "api_key":
+        keys = ApiKey.objects.for_organization(organization)
+        return keys.filter(pk=actor.identifier).values_list("created_by_id", flat=True).first()
+    return None
+
+
+def is_last_owner(membership: Membership) -> bool:
+    if membership.role != Role.OWNER:
+        return False
+    owners = Membership.objects.for_organization(membership.organization).filter(role=Role.OWNER)
+    return not owners.exclude(pk=membership.pk).exists()
+
+
+def roles_up_to(role: Role) -> list[Role]:
+    """The roles that somebody with ``role`` may give, the weakest first."""
+    return [other for other in ROLE_ORDER if is_at_least(role, other)]
+
+
+def key_state(key: ApiKey, now: datetime | None = None) -> str:
+    """``active``, ``expired`` or ``revoked``."""
+    if key.revoked_at:
+        return "revoked"
+    expired = key.expires_at is not None and key.expires_at <= (now or timezone.now())
+    return "expired" if expired else "active"

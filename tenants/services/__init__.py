@@ -1,0 +1,39 @@
+"""Every change to people, organizations, memberships, invitations and keys."""
+
+from tenants.services.api_keys import API_KEY_PREFIX, issue_api_key, revoke_api_key
+from tenants.services.base import hash_token
+from tenants.services.invitations import (
+    INVITATION_DAYS,
+    accept_invitation,
+    find_invitation,
+    invite,
+    invite_all,
+    join,
+    revoke_invitation,
+)
+from tenants.services.memberships import add_member, change_role, remove_member
+from tenants.services.organizations import create_organization, set_up, update_organization
+from tenants.services.people import create_user, record_session, rename_user
+
+__all__ = [
+    "API_KEY_PREFIX",
+    "INVITATION_DAYS",
+    "accept_invitation",
+    "add_member",
+    "change_role",
+    "create_organization",
+    "create_user",
+    "find_invitation",
+    "hash_token",
+    "invite",
+    "invite_all",
+    "issue_api_key",
+    "join",
+    "record_session",
+    "remove_member",
+    "rename_user",
+    "revoke_api_key",
+    "revoke_invitation",
+    "set_up",
+    "update_organization",
+]

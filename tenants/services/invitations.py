@@ -1,0 +1,148 @@
+"""Invitations: offered by a link whose token only the invited ever holds."""
+
+import secrets
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit import services as audit
+from audit.actions import AuditAction
+from common.access import Permission, Role
+from common.errors import Conflict, UserError
+from tenants.actors import Actor
+from tenants.errors import AlreadyMember, InvitationUnusable
+from tenants.models import Invitation, Membership, Organization, User
+from tenants.services.base import check_grant, email_address, hash_token
+from tenants.services.people import create_user
+
+INVITATION_DAYS = 7
+#: More in one go is a mistake, or somebody sending mail through us.
+MOST_AT_ONCE = 50
+
+
+@transaction.atomic
+def invite(
+    *, organization: Organization, email: str, role: Role, actor: Actor
+) -> tuple[Invitation, str]:
+    """An invitation and its secret token, which only the returned link ever carries.
+
+    It takes the place of an open one to the same address.
+    """
+    actor.require(Permission.MANAGE_MEMBERS)
+    check_grant(actor, role)
+    email = email_address(email)
+    members = Membership.objects.for_organization(organization)
+    if members.filter(user__email__iexact=email).exists():
+        raise AlreadyMember(f"{email} is a member already.", field="email")
+    earlier = Invitation.objects.for_organization(organization).filter(
+        email=email, accepted_at__isnull=True, revoked_at__isnull=True
+    )
+    earlier.update(revoked_at=timezone.now())
+    token = secrets.token_urlsafe(32)
+    invitation = Invitation(
+        organization=organization,
+        email=email,
+        role=role,
+        token_hash=hash_token(token),
+        invited_by=actor.label,
+        expires_at=timezone.now() + timedelta(days=INVITATION_DAYS),
+    )
+    invitation.save()
+    audit.record(
+        organization=organization,
+        actor=actor,
+        action=AuditAction.INVITATION_CREATED,
+        target=invitation,
+    )
+    return invitation, token
+
+
+@transaction.atomic
+def invite_all(
+    *, organization: Organization, emails: Iterable[str], role: Role, actor: Actor
+) -> list[tuple[Invitation, str]]:
+    """Invite every address, or none of them when one cannot be."""
+    wanted = list(dict.fromkeys(email.strip().lower() for email in emails if email.strip()))
+    if not wanted:
+        raise UserError("An e-mail address is needed.", field="emails")
+    if len(wanted) > MOST_AT_ONCE:
+        raise UserError(f"More than {MOST_AT_ONCE} addresses at once.", field="emails")
+    return [
+        invite(organization=organization, email=email, role=role, actor=actor) for email in wanted
+    ]
+
+
+@transaction.atomic
+def revoke_invitation(*, invitation: Invitation, actor: Actor) -> None:
+    actor.require(Permission.MANAGE_MEMBERS)
+    if not invitation.is_open:
+        raise Conflict("This invitation is not open any more.")
+    invitation.revoked_at = timezone.now()
+    invitation.save(update_fields=["revoked_at"])
+    audit.record(
+        organization=invitation.organization,
+        actor=actor,
+        action=AuditAction.INVITATION_REVOKED,
+        target=invitation,
+    )
+
+
+def find_invitation(token: str) -> Invitation:
+    """The open invitation of this token, or ``InvitationUnusable`` with the reason."""
+    rows = Invitation.all_organizations.select_related("organization")
+    invitation = rows.filter(token_hash=hash_token(token)).first()
+    if invitation is None:
+        raise InvitationUnusable(
+            "There is no such invitation.",
+            remedy="Check that the link is complete, or ask the person who invited you for a new one.",
+        )
+    if not invitation.is_open:
+        raise InvitationUnusable(
+            _why_closed(invitation), remedy=f"Ask {invitation.invited_by} for a new one."
+        )
+    return invitation
+
+
+def _why_closed(invitation: Invitation) -> str:
+    name = invitation.organization.name
+    if invitation.accepted_at:
+        return f"This invitation to {name} was used already."
+    if invitation.revoked_at:
+        return f"This invitation to {name} was taken back or replaced by a newer one."
+    return f"This invitation to {name} has expired; it was good for {INVITATION_DAYS} days."
+
+
+@transaction.atomic
+def accept_invitation(*, token: str, user: User, ip: str = "") -> Membership:
+    """Join as the invited person. The signed-in address must be the invited one."""
+    invitation = find_invitation(token)
+    if user.email.lower() != invitation.email.lower():
+        raise InvitationUnusable(
+            f"This invitation is for {invitation.email}.",
+            remedy=f"Sign in as {invitation.email}, or ask for an invitation to {user.email}.",
+        )
+    organization = invitation.organization
+    if Membership.objects.for_organization(organization).filter(user=user).exists():
+        raise AlreadyMember
+    membership = Membership(organization=organization, user=user, role=invitation.role)
+    membership.save()
+    invitation.accepted_at = timezone.now()
+    invitation.save(update_fields=["accepted_at"])
+    audit.record(
+        organization=organization,
+        actor=Actor.member(membership, ip=ip),
+        action=AuditAction.INVITATION_ACCEPTED,
+        target=membership,
+        changes={"role": [None, membership.role]},
+    )
+    return membership
+
+
+@transaction.atomic
+def join(*, token: str, name: str, password: str, ip: str = "") -> Membership:
+    """Make an account for the invited address and join with it."""
+    invitation = find_invitation(token)
+    user = create_user(email=invitation.email, name=name, password=password)
+    return accept_invitation(token=token, user=user, ip=ip)
