@@ -38,6 +38,7 @@ class AuditAction(models.TextChoices):
     SCHEDULE_PAUSED = "schedule.paused"
     SCHEDULE_RESUMED = "schedule.resumed"
     SCHEDULE_DELETED = "schedule.deleted"
+    SCHEDULE_RESTORED = "schedule.restored"
     RUN_REQUESTED = "run.requested"
     RUN_CANCELLED = "run.cancelled"
     SIGNED_IN = "session.signed_in"

@@ -1,4 +1,11 @@
 """Pages of audit."""
 
+from django.urls import path
+
+from audit import views
+
 app_name = "audit"
-urlpatterns: list[object] = []
+urlpatterns = [
+    path("", views.event_list, name="event-list"),
+    path("export/", views.event_export, name="event-export"),
+]

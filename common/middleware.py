@@ -51,8 +51,12 @@ def problem_page(request: HttpRequest, error: DatanikaError) -> HttpResponse:
             status=error.http_status,
         )
     context = {
-        "problem": error,
-        "status": error.http_status,
+        "code": error.http_status,
+        "title": error.message,
+        "message": "",
+        "remedy": error.remedy,
+        "detail": error.detail,
         "request_id": getattr(request, "request_id", ""),
+        "back_url": "/",
     }
     return render(request, "errors/problem.html", context, status=error.http_status)

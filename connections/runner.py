@@ -19,6 +19,7 @@ PRELOAD = (
     "connections.connectors.operations",
     "pipelines.engine.main",
     "transforms.engine.main",
+    "transforms.engine.preload",
 )
 SECONDS = 30
 

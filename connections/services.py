@@ -1,19 +1,16 @@
 """Every change to connections and to the organization's files."""
 
-import json
 import os
 import re
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.conf import settings
+from django.core.files.base import File
 from django.db import transaction
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 
 from audit import services as audit
 from audit.actions import AuditAction
@@ -30,32 +27,28 @@ from tenants.models import Organization
 
 _FILE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9 ._()+@-]{0,199}$")
 UPLOADS = "uploads"
+#: The settings that say which machine a secret is sent to.
+_SERVER_KEYS = ("host", "port", "account")
 #: First segments of pages that stand where a connection's page would.
 RESERVED_SLUGS = frozenset({"new", "files"})
 
 
-@dataclass(frozen=True)
-class UnsavedCheck:
-    """How a check of unsaved settings went; ``fingerprint`` knows these settings again."""
-
-    stages: list[dict[str, Any]]
-    fingerprint: str
-
-
 def validate(
-    connector: Connector, values: dict[str, Any], stored: dict[str, Any] | None = None
+    connector: Connector, values: dict[str, Any], stored: Connection | None = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split validated form values into ``(config, secrets)``; raise ``InvalidConfiguration``.
 
-    A secret left empty keeps the stored one. Keys the form does not know are refused.
+    A secret left empty keeps the stored one, as long as the server stays the same: nobody may have a
+    stored secret sent to a server of their choice. Keys the form does not know are refused.
     """
+    kept = stored.secrets if stored else {}
     known = set(connector.form_class.base_fields)
     if unknown := set(values) - known:
         name = min(unknown)
         raise InvalidConfiguration({name: [f"{connector.label} has no setting {name!r}."]})
     form = connector.form_class(data=_as_form_data(values))
     for name in connector.form_class.secret_fields:
-        if (stored or {}).get(name):
+        if kept.get(name):
             form.fields[name].required = False
     if not form.is_valid():
         raise InvalidConfiguration(
@@ -63,7 +56,9 @@ def validate(
         )
     config = {k: v for k, v in form.cleaned_data.items() if k not in form.secret_fields}
     given = {k: form.cleaned_data[k] for k in form.secret_fields if form.cleaned_data.get(k)}
-    return config, {**(stored or {}), **given}
+    if stored and _moved(stored.config, config) and (missing := sorted(kept.keys() - given.keys())):
+        raise InvalidConfiguration({missing[0]: ["The server has changed: enter this again."]})
+    return config, {**kept, **given}
 
 
 @transaction.atomic
@@ -85,7 +80,7 @@ def create_connection(
         name=_name(name),
         slug=_slug(organization, name, fallback=connector),
         connector=connector,
-        use_as=_use_as(use_as, kind.capabilities),
+        use_as=checked_use_as(use_as, kind.capabilities),
         config=config,
         secrets=secrets,
     )
@@ -107,12 +102,12 @@ def update_connection(
     """Change name and settings; the last check no longer speaks for the new ones."""
     actor.require(Permission.EDIT)
     kind = connection.type
-    config, secrets = validate(kind, values, stored=connection.secrets)
+    config, secrets = validate(kind, values, stored=connection)
     before = {"name": connection.name, **connection.config, **connection.secrets}
     changed = (config, secrets) != (connection.config, connection.secrets)
     connection.name = _name(name)
     connection.config, connection.secrets = config, secrets
-    connection.use_as = _use_as(use_as or connection.use_as, kind.capabilities)
+    connection.use_as = checked_use_as(use_as or connection.use_as, kind.capabilities)
     if changed:
         connection.check_status, connection.check_stages = CheckStatus.UNTESTED, []
         connection.checked_at = None
@@ -144,37 +139,6 @@ def check_connection(*, connection: Connection, actor: Actor) -> list[dict[str, 
             changes={"status": [None, connection.check_status]},
         )
     return stages
-
-
-def check_unsaved(
-    *,
-    organization: Organization,
-    actor: Actor,
-    connector: str,
-    values: dict[str, Any],
-    use_as: str,
-    stored: Connection | None = None,
-) -> UnsavedCheck:
-    """Try what is in the form, without saving anything."""
-    actor.require(Permission.EDIT)
-    kind = get_connector(connector)
-    config, secrets = validate(kind, values, stored=stored.secrets if stored else None)
-    role = _use_as(use_as, kind.capabilities)
-    endpoint = {"connector": connector, "config": config, "secrets": secrets}
-    stages = runner.check(organization, endpoint, role)
-    return UnsavedCheck(stages, _fingerprint(endpoint, role))
-
-
-def adopt_check(
-    *, connection: Connection, stages: list[dict[str, Any]], fingerprint: str, at: datetime
-) -> bool:
-    """Keep an unsaved check as the connection's own, if it was made of exactly its settings."""
-    if fingerprint != _fingerprint(connection.as_endpoint(), connection.use_as):
-        return False
-    connection.check_status = status_of(stages)
-    connection.check_stages, connection.checked_at = stages, at
-    connection.save(update_fields=["check_status", "check_stages", "checked_at"])
-    return True
 
 
 def status_of(stages: Iterable[dict[str, Any]]) -> CheckStatus:
@@ -250,7 +214,7 @@ def restore_connection(*, connection: Connection, actor: Actor) -> Connection:
 
 
 def store_upload(
-    *, organization: Organization, actor: Actor, name: str, content: BinaryIO, size: int
+    *, organization: Organization, actor: Actor, name: str, content: BinaryIO | File[Any], size: int
 ) -> str:
     """Keep an uploaded file; its path relative to the organization's files directory.
 
@@ -385,6 +349,10 @@ def _name(name: str) -> str:
     return name
 
 
+def _moved(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    return any(before.get(key) != after.get(key) for key in _SERVER_KEYS)
+
+
 def _slug(organization: Organization, name: str, *, fallback: str) -> str:
     living = Connection.objects.for_organization(organization)
     slug = unique_slug(name, living, fallback=fallback)
@@ -393,13 +361,8 @@ def _slug(organization: Organization, name: str, *, fallback: str) -> str:
     return slug
 
 
-def _fingerprint(endpoint: dict[str, Any], use_as: str) -> str:
-    # Keyed, so that whoever reads it cannot try passwords against it.
-    text = json.dumps([endpoint, str(use_as)], sort_keys=True, default=str)
-    return salted_hmac("connections.check", text, algorithm="sha256").hexdigest()
-
-
-def _use_as(use_as: str, capabilities: Capabilities) -> UseAs:
+def checked_use_as(use_as: str, capabilities: Capabilities) -> UseAs:
+    """The role, if the type can have it; for an empty one everything the type can."""
     allowed = {
         UseAs.SOURCE: capabilities.source,
         UseAs.DESTINATION: capabilities.destination,

@@ -1,7 +1,7 @@
 """What of the API belongs to no app: the reference page and the caller's organizations."""
 
 from functools import lru_cache
-from typing import cast
+from typing import ClassVar, cast
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -15,11 +15,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from common.access import Role
+from audit.api import AuditEventSerializer, AuditQuerySerializer
+from audit.selectors import Filters, events_of
+from common.access import Permission, Role
 from common.ui.shell import NavGroup
 from datanika_site.api_reference import Group, build_groups
 from datanika_site.shell import shell
 from tenants.api_authentication import KeyHolder
+from tenants.api_base import OrganizationAPIView
 from tenants.models import Membership, User
 
 #: Resource → icon of its entry in the reference's menu.
@@ -80,6 +83,22 @@ class OrganizationList(APIView):
                 for organization, role in found
             ]
         )
+
+
+class AuditEventList(OrganizationAPIView):
+    required: ClassVar = {"GET": Permission.VIEW_AUDIT}
+
+    @extend_schema(
+        summary="The audit log",
+        parameters=[AuditQuerySerializer],
+        responses=AuditEventSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        """What happened in the organization, the newest first. For owners and admins."""
+        wanted = dict(self.query(AuditQuerySerializer))
+        filters = Filters(text=wanted.pop("q", ""), **wanted)
+        rows = events_of(self.organization, filters)
+        return self.page(rows, AuditEventSerializer, ordering=("-at", "-pk"))
 
 
 @require_GET

@@ -59,7 +59,7 @@ def build_groups(document: Schema, base_url: str) -> list[Group]:
         key = _group_key(path)
         for method in METHODS:
             if operation := document["paths"][path].get(method):
-                group = groups.setdefault(key, Group(key, key.replace("-", " ").capitalize()))
+                group = groups.setdefault(key, Group(key, _title(key)))
                 group.operations.append(_operation(document, base_url, path, method, operation))
     return list(groups.values())
 
@@ -68,6 +68,10 @@ def _group_key(path: str) -> str:
     """``connections`` of ``/api/v1/organizations/{organization}/connections/{slug}/``."""
     below = re.sub(r"^/api/v1/(organizations/\{organization\}/)?", "", path)
     return below.split("/")[0] or "organizations"
+
+
+def _title(key: str) -> str:
+    return key.replace("-", " ").capitalize().replace("Api", "API")
 
 
 def _operation(

@@ -9,6 +9,7 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from common.errors import UserError
+from datanika_site.file_broker import forget_messages
 
 
 def prepare() -> None:
@@ -26,6 +27,12 @@ def prepare() -> None:
     if pending:
         call_command("migrate", verbosity=0, interactive=False)
     _collect_static()
+
+
+def forget_old_bells() -> None:
+    """With the broker of files: what an earlier start left unheard means nothing now."""
+    if settings.CELERY_BROKER_URL.startswith("files:"):
+        forget_messages(Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_in"]))
 
 
 def _pending_migrations() -> bool:

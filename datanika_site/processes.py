@@ -1,5 +1,6 @@
 """Web, worker and beat from one terminal: started together, restarted when one dies, ended together."""
 
+import ctypes
 import errno
 import os
 import signal
@@ -21,12 +22,19 @@ LONGEST_WAIT_SECONDS = 30.0
 #: Who lives this long starts over with the first wait.
 SETTLED_SECONDS = 20.0
 STOP_SECONDS = 10.0
+_PR_SET_PDEATHSIG = 1
 
 
 class PortInUse(UserError):
     """Another program listens on this port."""
 
     code = "port_in_use"
+
+
+class DoesNotStart(UserError):
+    """A process ends as soon as it is started."""
+
+    code = "does_not_start"
 
 
 def check_port(host: str, port: int) -> None:
@@ -61,7 +69,9 @@ def web_command(host: str, port: int) -> list[str]:
 def worker_command() -> list[str]:
     """Threads, because a step's work is done by its child; more than slots, for ticks and sweeps."""
     return [
-        *(sys.executable, "-m", "celery", "-A", "datanika_site", "worker"),
+        # Celery warns of root on every start; in a container that is settled by the image.
+        *(sys.executable, "-W", "ignore:You're running the worker with superuser"),
+        *("-m", "celery", "--quiet", "-A", "datanika_site", "worker"),
         *("--pool", "threads", "--concurrency", str(settings.WORKER_SLOTS + 3)),
         *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"),
     ]
@@ -70,7 +80,7 @@ def worker_command() -> list[str]:
 def beat_command() -> list[str]:
     # No schedule or pid file: the schedule is in the database.
     return [
-        *(sys.executable, "-m", "celery", "-A", "datanika_site", "beat"),
+        *(sys.executable, "-m", "celery", "--quiet", "-A", "datanika_site", "beat"),
         *("--loglevel", "WARNING", "--pidfile", ""),
     ]
 
@@ -83,11 +93,17 @@ class _Process:
     started: float = 0.0
     wait: float = FIRST_WAIT_SECONDS
     restart_at: float = 0.0
+    #: Soon after its start, in a row.
+    deaths: int = 0
 
     def start(self) -> None:
         # A session of its own: Ctrl-C reaches us alone, and we end the others in order.
         self.handle = subprocess.Popen(
-            self.command, start_new_session=True, cwd=settings.BASE_DIR, env=_environment()
+            self.command,
+            start_new_session=True,
+            cwd=settings.BASE_DIR,
+            env=_environment(),
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - we have one thread here
         )
         self.started = time.monotonic()
 
@@ -102,6 +118,8 @@ class Supervisor:
     _stopping: bool = False
 
     def start(self) -> None:
+        """Start them all; from here on SIGTERM ends this program through ``SystemExit``."""
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         self._processes = [_Process(name, command) for name, command in self.commands.items()]
         for process in self._processes:
             process.start()
@@ -115,8 +133,8 @@ class Supervisor:
             time.sleep(0.2)
         self.stop()
 
-    def look(self) -> None:
-        """Start again what has died."""
+    def look(self, *, patience: int = 0) -> None:
+        """Start again what has died; ``patience`` is how often at most before ``DoesNotStart`` (0: for ever)."""
         now = time.monotonic()
         for process in self._processes:
             if process.handle is None or process.handle.poll() is None:
@@ -124,6 +142,12 @@ class Supervisor:
             if not process.restart_at:
                 if now - process.started > SETTLED_SECONDS:
                     process.wait = FIRST_WAIT_SECONDS
+                    process.deaths = 0
+                process.deaths += 1
+                if patience and process.deaths > patience:
+                    raise DoesNotStart(
+                        f"The {process.name} does not start.", remedy="Its own words stand above."
+                    )
                 code = process.handle.returncode
                 self.say(f"{process.name} ended ({_ending(code)}); starting it again.")
                 process.restart_at = now + process.wait
@@ -153,6 +177,12 @@ class Supervisor:
                 if process.handle is not None and process.handle.poll() is None:
                     process.handle.kill()
         self._stopping = True
+
+
+def _end_with_parent() -> None:
+    """On Linux a killed supervisor takes its processes along; elsewhere they end at their next write."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _ending(code: int) -> str:

@@ -6,9 +6,12 @@ Only what must be known before the database is read from the environment; see do
 import os
 from pathlib import Path
 
+import django_stubs_ext
 from csp.constants import NONE, SELF
 
 from datanika_site import env as environment
+
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(os.environ.get("DATANIKA_DATA_DIR") or BASE_DIR / "data").resolve()
@@ -131,9 +134,18 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "tenants.adapter.AccountAdapter"
+ACCOUNT_FORMS = {
+    "login": "tenants.sign_in_forms.SignInForm",
+    "change_password": "tenants.sign_in_forms.PasswordChangeForm",
+    "reset_password": "tenants.sign_in_forms.PasswordResetForm",
+    "reset_password_from_key": "tenants.sign_in_forms.NewPasswordForm",
+}
+# The failed are counted by address and by who asks; the rest only by who asks.
+ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "10/m/ip,5/5m/key"}
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_USER_DISPLAY = "tenants.adapter.display_name"
 
 # Object grants for a single pipeline or connection; nobody acts as "anonymous".
@@ -210,11 +222,12 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Everything the pages do, for machines. Sign in with an API key as Bearer token.",
     "VERSION": "v1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SCHEMA_PATH_PREFIX": "/api/v1",
+    # Operations are named and grouped by what stands below the organization.
+    "SCHEMA_PATH_PREFIX": r"/api/v1(/organizations/\{organization\})?",
 }
 
 # ---- runs ---------------------------------------------------------------------------------------
-CELERY_BROKER_URL = environment.secret("CELERY_BROKER_URL") or "filesystem://"
+CELERY_BROKER_URL = environment.secret("CELERY_BROKER_URL") or "files://localhost"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False  # the database is the truth: a lost bell is rung again by the sweep
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -224,7 +237,9 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 DJANGO_CELERY_BEAT_TZ_AWARE = True
-if CELERY_BROKER_URL.startswith("filesystem"):
+if CELERY_BROKER_URL.startswith("files:"):
+    # Remote control would be one more set of files that nobody reads.
+    CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
     _broker = DATA_DIR / "broker"
     for _folder in ("queue", "control"):
         (_broker / _folder).mkdir(parents=True, exist_ok=True)

@@ -13,14 +13,14 @@ organization_urls = [
     path("pipelines/", include("pipelines.urls")),
     path("transformations/", include("transforms.urls")),
     path("audit/", include("audit.urls")),
-    path("", include("tenants.organization_urls")),
 ]
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("healthz/", views.healthz, name="healthz"),
     path("theme/", views.theme, name="theme"),
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", include("tenants.sign_in_urls")),
+    # Brings its own part below /o/<organization>/, because a namespace cannot stand in two places.
     path("", include("tenants.urls")),
     path("o/<slug:organization>/", include(organization_urls)),
     path("api/v1/", include("datanika_site.api_urls")),

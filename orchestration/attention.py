@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Sum
 from django.utils.translation import gettext as _
@@ -98,14 +99,15 @@ def _connections(facts: Facts, *, can_edit: bool) -> Iterator[Item]:
     for row in facts.connections:
         if row.check_status != CheckStatus.UNREACHABLE:
             continue
-        failed = next((s for s in row.check_stages if s.get("status") == "failed"), {})
+        stages: list[dict[str, Any]] = row.check_stages
+        failed = [stage for stage in stages if stage.get("status") == "failed"]
         url = links.connection_url(facts.organization, row.slug)
         yield Item(
             tone="bad",
             name=row.name,
             url=url,
             what=_("cannot be reached"),
-            message=str(failed.get("text", "")),
+            message=str(failed[0].get("text", "")) if failed else "",
             at=row.checked_at,
             action=_("Fix connection") if can_edit else _("Open"),
             action_url=url,
@@ -146,15 +148,18 @@ def _stopped(facts: Facts) -> Iterator[Item]:
     for pipeline in facts.pipelines:
         if pipeline.is_paused and pipeline.paused_reason:
             url = links.pipeline_url(facts.organization, pipeline.slug)
-            yield Item(
-                "warn", pipeline.name, url, _("was paused"), pipeline.paused_reason, None,
-                _("Open"), url,
-            )  # fmt: skip
+            reason = pipeline.paused_reason
+            yield Item("warn", pipeline.name, url, _("was paused"), reason, None, _("Open"), url)
     for schedule in facts.schedules:
         if schedule.is_active and schedule.note:
-            url = links.page(facts.organization, "orchestration:schedule-update", schedule.slug)
-            everything = links.page(facts.organization, "orchestration:schedule-list")
+            url = links.page(facts.organization, "orchestration:schedule-list")
             yield Item(
-                "warn", schedule.name, everything, _("did not start"), schedule.note,
-                schedule.last_run_at, _("Open"), url if everything else everything,
-            )  # fmt: skip
+                tone="warn",
+                name=schedule.name,
+                url=url,
+                what=_("did not start"),
+                message=schedule.note,
+                at=schedule.last_run_at,
+                action=_("Open"),
+                action_url=url,
+            )

@@ -22,11 +22,17 @@ def transformation_key(transformation: Transformation) -> str:
 def graph_of(organization: Organization) -> Graph:
     """All living pipelines and transformations with the edges between them, in five queries."""
     pipelines = list(Pipeline.objects.for_organization(organization))
-    transformations = list(Transformation.objects.for_organization(organization))
+    rows = Transformation.objects.for_organization(organization)
+    transformations = list(rows.select_related("connection"))
     nodes = {pipeline_key(p): GraphNode(pipeline_key(p), is_paused=p.is_paused) for p in pipelines}
     for t in transformations:
         key = transformation_key(t)
-        nodes[key] = GraphNode(key, warehouse=t.connection_id, tags=frozenset(t.tags))
+        nodes[key] = GraphNode(
+            key,
+            warehouse=t.connection_id,
+            serial=t.connection.slots == 1,
+            tags=frozenset(t.tags),
+        )
     return Graph(
         nodes=nodes,
         explicit=_explicit(organization, nodes),

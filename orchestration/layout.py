@@ -4,6 +4,7 @@ Layers by longest path, placeholders on edges that pass layers, an order with fe
 the median of the neighbours. The same graph gives the same picture each time.
 """
 
+import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -100,7 +101,7 @@ def _with_lanes(nodes: Sequence[str], edges: Collection[Edge], layer: dict[str, 
             chain.append(lane)
         chain.append(last)
         drawing.chains[first, last] = chain
-        for a, b in zip(chain, chain[1:], strict=False):
+        for a, b in itertools.pairwise(chain):
             drawing.down.setdefault(a, []).append(b)
             drawing.up.setdefault(b, []).append(a)
     return drawing
@@ -134,7 +135,7 @@ def _sort_by_neighbours(layer: list[str], other: list[str], neighbours: Neighbou
 
 
 def _crossings(layers: list[list[str]], up: Neighbours) -> int:
-    return sum(_crossings_between(a, b, up) for a, b in zip(layers, layers[1:], strict=False))
+    return sum(_crossings_between(a, b, up) for a, b in itertools.pairwise(layers))
 
 
 def _crossings_between(upper: list[str], lower: list[str], up: Neighbours) -> int:
@@ -219,7 +220,7 @@ def _path(chain: list[str], left: dict[str, int], middle: dict[str, float]) -> s
         points += [(left[lane], middle[lane]), (left[lane] + WIDTH, middle[lane])]
     points.append((left[chain[-1]], middle[chain[-1]]))
     text = f"M{points[0][0]} {points[0][1]:.1f}"
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
         half = (x0 + x1) // 2
         if abs(y1 - y0) < 0.6:
             text += f"L{x1} {y1:.1f}"

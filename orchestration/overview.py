@@ -157,9 +157,7 @@ def next_starts(facts: Facts) -> list[NextStart]:
         assert schedule.next_run_at is not None
         local = timezone.localtime(schedule.next_run_at)
         clock = f"{local:%H:%M}" if local.date() == today else f"{local:%a %H:%M}"
-        url = links.page(
-            facts.organization, "orchestration:schedule-list"
-        )
+        url = links.page(facts.organization, "orchestration:schedule-list")
         found.append(NextStart(schedule.next_run_at, clock, schedule.name, url))
     return found
 
@@ -175,7 +173,10 @@ def _buckets(organization: Organization, since: datetime) -> list[_Bucket]:
         failed=Count("pk", filter=Q(status=Status.FAILED)),
         rows=Sum("rows_loaded"),
     )
-    return [_Bucket(**{**row, "rows": row["rows"] or 0}) for row in counted.order_by("hour")]
+    return [
+        _Bucket(row["hour"], row["total"], row["succeeded"], row["failed"], row["rows"] or 0)
+        for row in counted.order_by("hour")
+    ]
 
 
 def _points(buckets: list[_Bucket], start: datetime, length: timedelta) -> list[list[_Bucket]]:
@@ -198,9 +199,7 @@ def _runs_tile(
     )
 
 
-def _rate_tile(
-    current: list[_Bucket], before: list[_Bucket], points: list[list[_Bucket]]
-) -> Tile:
+def _rate_tile(current: list[_Bucket], before: list[_Bucket], points: list[list[_Bucket]]) -> Tile:
     rate, earlier = _rate(current), _rate(before)
     if rate is None:
         return Tile(_("Success rate"), DASH)
@@ -221,9 +220,7 @@ def _rate_tile(
     )
 
 
-def _rows_tile(
-    current: list[_Bucket], before: list[_Bucket], points: list[list[_Bucket]]
-) -> Tile:
+def _rows_tile(current: list[_Bucket], before: list[_Bucket], points: list[list[_Bucket]]) -> Tile:
     total, earlier = _sum(current, lambda b: b.rows), _sum(before, lambda b: b.rows)
     value, _blank, unit = format_count(total).partition(" ")
     change = (total - earlier) / earlier * 100 if earlier else None
@@ -268,9 +265,7 @@ def _tone(change: float | None) -> str:
     return "ok" if change > 0 else "bad"
 
 
-def _pipeline_row(
-    facts: Facts, pipeline: Pipeline, starts: dict[str, Schedule]
-) -> PipelineRow:
+def _pipeline_row(facts: Facts, pipeline: Pipeline, starts: dict[str, Schedule]) -> PipelineRow:
     steps = facts.steps.get(pipeline.pk, [])
     last = steps[-1] if steps else None
     schedule = starts.get(pipeline_key(pipeline))
@@ -292,8 +287,7 @@ def _pipeline_row(
 
 def beats_of(steps: Iterable[RunStep]) -> list[Beat]:
     return [
-        Beat(shown_status(step), step.took.total_seconds() if step.took else None)
-        for step in steps
+        Beat(shown_status(step), step.took.total_seconds() if step.took else None) for step in steps
     ]
 
 

@@ -101,9 +101,9 @@ def page_of_runs(
         found = list(ended[: size + 1])
         more_newer, more_older, found = before is not None, len(found) > size, found[:size]
     first_page = before is None and after is None
-    active = rows.filter(status__in=ACTIVE_STATUSES).order_by("-number") if first_page else []
+    active = rows.filter(status__in=ACTIVE_STATUSES).order_by("-number")
     return RunPage(
-        active=list(active[:size]),
+        active=list(active[:size]) if first_page else [],
         ended=found,
         total=rows.count(),
         before=found[-1].number if found and more_older else None,

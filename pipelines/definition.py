@@ -277,7 +277,8 @@ def _filter(item: Any, where: str) -> dict[str, Any]:
     if operator in LIST_OPERATORS and isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     if not all(
-        isinstance(one, str | int | float | None) for one in (value if isinstance(value, list) else [value])
+        isinstance(one, str | int | float | None)
+        for one in (value if isinstance(value, list) else [value])
     ):
         raise InvalidPipeline(
             "A filter compares with texts, numbers or true and false.", field=f"{where}.value"

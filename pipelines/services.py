@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import transaction
+from django.utils.text import slugify
 
 from audit import services as audit
 from audit.actions import AuditAction
@@ -36,11 +37,10 @@ def create_pipeline(
     """A new pipeline with its resources. Raises ``InvalidPipeline`` naming the field."""
     actor.require(Permission.EDIT)
     definition = definition.checked()
-    _check_endpoints(source, destination, definition)
-    living = Pipeline.objects.for_organization(organization)
+    check_endpoints(source, destination, definition)
     pipeline = Pipeline(
         organization=organization,
-        slug=unique_slug(definition.name, living, fallback="pipeline"),
+        slug=pipeline_slug(organization, definition.name),
         source=source,
         destination=destination,
     )
@@ -83,7 +83,7 @@ def update_pipeline(
             field="dataset",
             remedy="Create a new pipeline for another schema; the loaded data stay where they are.",
         )
-    _check_endpoints(pipeline.source, pipeline.destination, definition, pipeline)
+    check_endpoints(pipeline.source, pipeline.destination, definition, pipeline)
     before = snapshot(pipeline)
     pipeline.version += 1
     _apply(pipeline, definition)
@@ -190,8 +190,22 @@ def create_from_draft(
     return pipeline
 
 
-def definition_of(pipeline: Pipeline) -> PipelineDefinition:
-    """The pipeline as it would be described: parsing its JSON or YAML gives the same again."""
+def pipeline_slug(organization: Organization, name: str) -> str:
+    """The slug a new pipeline of that name gets."""
+    living = Pipeline.objects.for_organization(organization)
+    # The page of new pipelines has that address.
+    name = "new pipeline" if slugify(name) == "new" else name
+    return unique_slug(name, living, fallback="pipeline")
+
+
+def definition_of(
+    pipeline: Pipeline, resources: list[PipelineResource] | None = None
+) -> PipelineDefinition:
+    """The pipeline as it would be described: parsing its JSON or YAML gives the same again.
+
+    ``resources`` are its rows where the caller has them already.
+    """
+    rows = resources_of(pipeline) if resources is None else resources
     return PipelineDefinition(
         name=pipeline.name,
         dataset=pipeline.dataset,
@@ -199,7 +213,7 @@ def definition_of(pipeline: Pipeline) -> PipelineDefinition:
         description=pipeline.description,
         source_schema=pipeline.source_schema,
         write_disposition=WriteDisposition(pipeline.write_disposition),
-        resources=tuple(_as_definition(row) for row in resources_of(pipeline)),
+        resources=tuple(_as_definition(row) for row in rows),
     )
 
 
@@ -240,12 +254,13 @@ def snapshot(pipeline: Pipeline) -> dict[str, Any]:
     }
 
 
-def _check_endpoints(
+def check_endpoints(
     source: Connection,
     destination: Connection,
     definition: PipelineDefinition,
     pipeline: Pipeline | None = None,
 ) -> None:
+    """``InvalidPipeline`` when these ends cannot take the definition; ``pipeline`` is not its own rival."""
     if not (source.is_source and source.type.capabilities.source):
         raise InvalidPipeline(f"“{source}” cannot be a source.", field="source")
     if not (destination.is_destination and destination.type.capabilities.destination):
@@ -267,6 +282,17 @@ def _check_endpoints(
             field="dataset",
             remedy="Choose another schema; two pipelines would overwrite each other's tables.",
         )
+
+
+def check_ends(pipeline: Pipeline, ends: dict[str, Any]) -> None:
+    """``InvalidPipeline`` when ``source`` or ``destination`` are others than the pipeline's."""
+    for name, connection in (("source", pipeline.source), ("destination", pipeline.destination)):
+        if ends.get(name, connection.slug) != connection.slug:
+            raise InvalidPipeline(
+                f"The {name} of a pipeline cannot change; it is {connection.slug!r}.",
+                field=name,
+                remedy="Duplicate the pipeline to load from or into another connection.",
+            )
 
 
 def _check_dispositions(destination: Connection, definition: PipelineDefinition) -> None:

@@ -1,4 +1,52 @@
-"""Pages of pipelines."""
+"""Pages of pipelines, below ``/o/<organization>/pipelines/``."""
+
+from django.urls import path
+
+from pipelines import views, views_resources, views_wizard
 
 app_name = "pipelines"
-urlpatterns: list[object] = []
+
+wizard = [
+    path("new/", views_wizard.pipeline_create, name="pipeline-create"),
+    path("new/<int:draft>/source/", views_wizard.draft_source, name="draft-source"),
+    path("new/<int:draft>/what/", views_wizard.draft_what, name="draft-what"),
+    path("new/<int:draft>/how/", views_wizard.draft_how, name="draft-how"),
+    path("new/<int:draft>/how/add/", views_resources.draft_resource_add, name="draft-resource-add"),
+    path(
+        "new/<int:draft>/how/<int:position>/", views_resources.draft_resource, name="draft-resource"
+    ),
+    path(
+        "new/<int:draft>/how/<int:position>/remove/",
+        views_resources.draft_resource_remove,
+        name="draft-resource-remove",
+    ),
+    path("new/<int:draft>/destination/", views_wizard.draft_destination, name="draft-destination"),
+    path("new/<int:draft>/review/", views_wizard.draft_review, name="draft-review"),
+    path("new/<int:draft>/discard/", views_wizard.draft_discard, name="draft-discard"),
+]
+
+urlpatterns = [
+    path("", views.pipeline_list, name="pipeline-list"),
+    *wizard,
+    path("<slug:slug>/", views.pipeline_detail, name="pipeline-detail"),
+    path("<slug:slug>/tables/", views.pipeline_tables, name="pipeline-tables"),
+    path("<slug:slug>/tables/add/", views_resources.resource_add, name="resource-add"),
+    path(
+        "<slug:slug>/tables/<int:position>/",
+        views_resources.resource_update,
+        name="resource-update",
+    ),
+    path(
+        "<slug:slug>/tables/<int:position>/remove/",
+        views_resources.resource_remove,
+        name="resource-remove",
+    ),
+    path("<slug:slug>/runs/", views.pipeline_runs, name="pipeline-runs"),
+    path("<slug:slug>/configuration/", views.pipeline_update, name="pipeline-update"),
+    path("<slug:slug>/configuration/yaml/", views.pipeline_yaml, name="pipeline-yaml"),
+    path("<slug:slug>/changes/", views.pipeline_changes, name="pipeline-changes"),
+    path("<slug:slug>/pause/", views.pipeline_pause, name="pipeline-pause"),
+    path("<slug:slug>/resume/", views.pipeline_resume, name="pipeline-resume"),
+    path("<slug:slug>/duplicate/", views_wizard.pipeline_duplicate, name="pipeline-duplicate"),
+    path("<slug:slug>/delete/", views.pipeline_delete, name="pipeline-delete"),
+]

@@ -5,7 +5,6 @@ written twice is an error. Errors name the line.
 """
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -16,6 +15,7 @@ from pipelines.errors import InvalidPipeline
 #: Longer than any definition a person would keep in one text.
 MAX_CHARACTERS = 400_000
 
+_TAGS = frozenset({"null", "bool", "int", "float", "str", "seq", "map"})
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 # YAML 1.1 reads NO as false, 1:30 as 90 and 010 as 8; a definition takes words as they are.
@@ -37,7 +37,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         # An alias could make a small text enormous.
         if self.check_event(yaml.events.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise InvalidPipeline(
                 f"Line {mark.line + 1}: aliases are not understood.",
                 field="yaml",
@@ -47,7 +47,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    # It keeps YAML 1.1's resolvers too, so that what other tools would misread is quoted.
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         # Lists are indented below their key, which is what people write by hand.
@@ -75,9 +75,7 @@ _Dumper.add_representer(str, _text)
 
 def dump(data: dict[str, Any]) -> str:
     """Any JSON value as YAML, keys in their order."""
-    return str(
-        yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
-    )
+    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100))
 
 
 def to_yaml(definition: PipelineDefinition, *, source: str, destination: str) -> str:
@@ -95,8 +93,7 @@ def from_yaml(text: str) -> tuple[PipelineDefinition, dict[str, str]]:
 
     Raises ``InvalidPipeline`` whose message begins with the line at fault.
     """
-    root = _compose(text)
-    data = _Loader("").construct_document(root) if root is not None else None
+    root, data = _read(text)
     if not isinstance(data, dict):
         raise InvalidPipeline("Line 1: a mapping of settings is needed.", field="yaml")
     ends = {key: data.pop(key) for key in ("source", "destination") if key in data}
@@ -117,15 +114,14 @@ def _without_defaults(resource: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _compose(text: str) -> yaml.Node | None:
+def _read(text: str) -> tuple[yaml.Node | None, Any]:
+    """The tree, for the lines, and the values."""
     if len(text) > MAX_CHARACTERS:
-        raise InvalidPipeline(
-            f"The text is longer than {MAX_CHARACTERS} characters.", field="yaml"
-        )
+        raise InvalidPipeline(f"The text is longer than {MAX_CHARACTERS} characters.", field="yaml")
     try:
         root: yaml.Node | None = yaml.compose(text, Loader=_Loader)
-        for key, line in _repeated(root):
-            raise InvalidPipeline(f"Line {line}: {key!r} is written twice.", field="yaml")
+        _check(root)
+        return root, None if root is None else _Loader("").construct_document(root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"Line {mark.line + 1}: " if mark else ""
@@ -135,30 +131,35 @@ def _compose(text: str) -> yaml.Node | None:
             remedy="Check indentation, colons and quotes around that line.",
             detail=str(error.problem or ""),
         ) from None
-    except (yaml.YAMLError, RecursionError):
+    except (yaml.YAMLError, RecursionError, ValueError):
         raise InvalidPipeline(
             "This is not YAML.", field="yaml", remedy="Check indentation, colons and quotes."
         ) from None
-    return root
 
 
-def _repeated(node: yaml.Node | None) -> Iterator[tuple[str, int]]:
-    """Keys that stand twice in one mapping; plain YAML would take the last without a word."""
+def _check(node: yaml.Node | None) -> None:
+    """Refuse what plain YAML would take without a word: a key written twice, a tag of a language."""
+    if node is None:
+        return
+    if node.tag.removeprefix("tag:yaml.org,2002:") not in _TAGS:
+        raise _refused(node, f"the tag {node.tag!r} is not understood", "Write the plain value.")
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            yield from _repeated(item)
-    if not isinstance(node, yaml.MappingNode):
-        return
-    seen: set[str] = set()
-    for key, value in node.value:
-        if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
-            raise InvalidPipeline(
-                f"Line {key.start_mark.line + 1}: a key is one word.", field="yaml"
-            )
-        if key.value in seen:
-            yield key.value, key.start_mark.line + 1
-        seen.add(key.value)
-        yield from _repeated(value)
+            _check(item)
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise _refused(key, "a key is one word", "Write the setting's name.")
+            if key.value in seen:
+                raise _refused(key, f"{key.value!r} is written twice", "Keep one of them.")
+            seen.add(key.value)
+            _check(value)
+
+
+def _refused(node: yaml.Node, what: str, remedy: str) -> InvalidPipeline:
+    line = node.start_mark.line + 1
+    return InvalidPipeline(f"Line {line}: {what}.", field="yaml", remedy=remedy)
 
 
 def _at(root: yaml.Node | None, error: InvalidPipeline) -> InvalidPipeline:

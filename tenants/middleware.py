@@ -26,6 +26,8 @@ class OrganizationMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        # Threads are shared: the zone of the organization before must not stay.
+        timezone.deactivate()
         return self.get_response(request)
 
     def process_view(
@@ -50,6 +52,7 @@ class OrganizationMiddleware:
         scoped.organization = membership.organization
         scoped.membership = membership
         scoped.actor = Actor.member(membership, ip=client_ip(request))
+        timezone.activate(membership.organization.time_zone)
         _touch(membership)
         return None
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from common.access import ROLE_ORDER, Role, is_at_least
@@ -59,3 +59,16 @@ def key_state(key: ApiKey, now: datetime | None = None) -> str:
         return "revoked"
     expired = key.expires_at is not None and key.expires_at <= (now or timezone.now())
     return "expired" if expired else "active"
+
+
+def key_counts_of(organization: Organization) -> dict[int, int]:
+    """User id → how many of the keys they made still work."""
+    keys = ApiKey.objects.for_organization(organization).filter(revoked_at__isnull=True)
+    rows = keys.exclude(expires_at__lte=timezone.now()).exclude(created_by=None)
+    counts: dict[int, int] = dict(
+        rows.order_by()
+        .values_list("created_by_id")
+        .annotate(Count("pk"))
+        .values_list("created_by_id", "pk__count")
+    )
+    return counts

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
+from common.errors import DatanikaError
 from connections import runner as connections
 from connections.models import Connection
 from transforms import selectors
@@ -19,6 +20,7 @@ from transforms.engine.rows import (
     TestRow,
     TransformationRow,
 )
+from transforms.errors import SqlProblem
 from transforms.models import (
     BuildStatus,
     Transformation,
@@ -67,12 +69,14 @@ def build_spec(
 
 
 def compile_sql(connection: Connection, *, name: str, sql: str) -> dict[str, Any]:
-    """Unsaved SQL as dbt compiles it: ``{"compiled_sql": …}``."""
+    """Unsaved SQL as dbt compiles it: ``{"compiled_sql": …, "ms": …}``; raises ``SqlProblem``."""
     return _ask(connection, COMPILE, {"name": name, "sql": sql})
 
 
 def preview(connection: Connection, *, name: str, sql: str, limit: int = 100) -> dict[str, Any]:
-    """The first rows of unsaved SQL, read-only."""
+    """The first rows of unsaved SQL, read-only: ``columns``, ``rows`` (text, None is NULL),
+    ``truncated``, ``compiled_sql``, ``ms``. Raises ``SqlProblem``.
+    """
     return _ask(connection, PREVIEW, {"name": name, "sql": sql, "limit": limit})
 
 
@@ -104,13 +108,22 @@ def _base(connection: Connection) -> dict[str, Any]:
 
 
 def _ask(connection: Connection, entry: str, spec: dict[str, Any]) -> dict[str, Any]:
-    events = connections.call(
-        connection.organization,
-        entry,
-        {**_base(connection), "select": [], **spec},
-        seconds=PREVIEW_SECONDS,
-        writable=(cache_dir(connection),),
-    )
+    seen: list[dict[str, Any]] = []
+    try:
+        events = connections.call(
+            connection.organization,
+            entry,
+            {**_base(connection), "select": [], **spec},
+            seconds=PREVIEW_SECONDS,
+            writable=(cache_dir(connection),),
+            on_event=seen.append,
+        )
+    except DatanikaError:
+        # The position is in the event only; an editor marks the line.
+        failed = next((event for event in seen if event["event"] == "error"), {})
+        if "line" in failed:
+            raise SqlProblem(failed) from None
+        raise
     value: dict[str, Any] = next(e["value"] for e in events if e["event"] == "data")
     return value
 

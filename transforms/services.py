@@ -26,6 +26,9 @@ from transforms.models import (
 )
 
 
+COLUMN_LENGTH = 255
+
+
 @dataclass(frozen=True)
 class TransformationDefinition:
     """A transformation as people describe it. ``tests`` None leaves the stored tests as they are."""
@@ -47,6 +50,7 @@ class TransformationDefinition:
             raise InvalidTransformation("The SQL is empty.", field="sql", remedy="Write a select.")
         if self.schema:
             check_name(self.schema, "A schema", name_field="schema")
+        _refuse_double_tests(self.tests or ())
         # The engine's own rows refuse what dbt could not take.
         TransformationRow(
             name=self.name,
@@ -162,7 +166,8 @@ def restore_transformation(*, transformation: Transformation, actor: Actor) -> T
 
 
 def snapshot(row: Transformation) -> dict[str, Any]:
-    """The transformation as plain data, tests included."""
+    """The transformation as plain data, tests and what is said of its columns included."""
+    columns = selectors.columns_of(row.organization, [row]).get(row.pk, [])
     tests = selectors.tests_of(row.organization, [row]).get(row.pk, [])
     return {
         "name": row.name,
@@ -174,8 +179,23 @@ def snapshot(row: Transformation) -> dict[str, Any]:
         "description": row.description,
         "tags": row.tags,
         "config": row.config,
+        "columns": {column.name: column.description for column in columns if column.description},
         "tests": [test_as_data(test) for test in tests],
     }
+
+
+def definition_of(row: Transformation) -> TransformationDefinition:
+    """The stored transformation as a definition, to be changed with ``dataclasses.replace``."""
+    return TransformationDefinition(
+        name=row.name,
+        sql=row.sql,
+        folder=row.folder,
+        materialization=row.materialization,
+        schema=row.schema,
+        description=row.description,
+        tags=tuple(row.tags),
+        config=row.config,
+    )
 
 
 def test_as_data(test: TransformationTest) -> dict[str, Any]:
@@ -200,12 +220,30 @@ def _apply(row: Transformation, definition: TransformationDefinition) -> None:
     _refuse_circle(row)
     if definition.tests is not None:
         _replace_tests(row, definition.tests)
-    for name, text in (definition.column_descriptions or {}).items():
-        TransformationColumn.all_organizations.update_or_create(
-            transformation=row,
-            name=name,
-            defaults={"organization": row.organization, "description": text},
-        )
+    _describe_columns(row, definition.column_descriptions or {})
+
+
+def _describe_columns(row: Transformation, descriptions: dict[str, str]) -> None:
+    rows = TransformationColumn.objects.for_organization(row.organization)
+    known = {column.name: column for column in rows.filter(transformation=row)}
+    for name, text in descriptions.items():
+        if not name.strip() or len(name) > COLUMN_LENGTH:
+            raise InvalidTransformation(
+                f"A column's name has 1 to {COLUMN_LENGTH} characters.",
+                field="columns",
+                remedy="Name it as the SQL does.",
+            )
+        column = known.get(name)
+        if column is None and text:
+            column = TransformationColumn(
+                organization=row.organization,
+                transformation=row,
+                name=name,
+                position=len(known),
+            )
+        if column is not None and column.description != text:
+            column.description = text
+            column.save()
 
 
 def _replace_tests(row: Transformation, tests: tuple[dict[str, Any], ...]) -> None:
@@ -241,6 +279,19 @@ def _test_row(data: dict[str, Any]) -> TestRow:
             field="tests",
             remedy=f"The kinds are {', '.join(TestKind.values)}.",
         ) from None
+
+
+def _refuse_double_tests(tests: tuple[dict[str, Any], ...]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for test in tests:
+        key = (str(test.get("column", "")), str(test.get("kind", "")))
+        if key in seen:
+            raise InvalidTransformation(
+                f"The column {key[0]} has the test {key[1]} twice.",
+                field="tests",
+                remedy="Remove one of them.",
+            )
+        seen.add(key)
 
 
 def _refuse_circle(row: Transformation) -> None:

@@ -6,36 +6,87 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='AuditEvent',
+            name="AuditEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('actor_kind', models.CharField(max_length=16)),
-                ('actor_label', models.CharField(max_length=200)),
-                ('actor_id', models.CharField(blank=True, max_length=40)),
-                ('action', models.CharField(choices=[('organization.created', 'Organization Created'), ('organization.updated', 'Organization Updated'), ('member.added', 'Member Added'), ('member.role_changed', 'Member Role Changed'), ('member.removed', 'Member Removed'), ('invitation.created', 'Invitation Created'), ('invitation.revoked', 'Invitation Revoked'), ('invitation.accepted', 'Invitation Accepted'), ('api_key.created', 'Api Key Created'), ('api_key.revoked', 'Api Key Revoked'), ('connection.created', 'Connection Created'), ('connection.updated', 'Connection Updated'), ('connection.checked', 'Connection Checked'), ('connection.deleted', 'Connection Deleted'), ('connection.restored', 'Connection Restored'), ('file.uploaded', 'File Uploaded'), ('file.deleted', 'File Deleted'), ('pipeline.created', 'Pipeline Created'), ('pipeline.updated', 'Pipeline Updated'), ('pipeline.paused', 'Pipeline Paused'), ('pipeline.resumed', 'Pipeline Resumed'), ('pipeline.deleted', 'Pipeline Deleted'), ('pipeline.restored', 'Pipeline Restored'), ('transformation.created', 'Transformation Created'), ('transformation.updated', 'Transformation Updated'), ('transformation.deleted', 'Transformation Deleted'), ('transformation.restored', 'Transformation Restored'), ('dependency.added', 'Dependency Added'), ('dependency.removed', 'Dependency Removed'), ('schedule.created', 'Schedule Created'), ('schedule.updated', 'Schedule Updated'), ('schedule.paused', 'Schedule Paused'), ('schedule.resumed', 'Schedule Resumed'), ('schedule.deleted', 'Schedule Deleted'), ('run.requested', 'Run Requested'), ('run.cancelled', 'Run Cancelled'), ('session.signed_in', 'Signed In'), ('session.sign_in_failed', 'Sign In Failed'), ('session.signed_out', 'Signed Out'), ('password.changed', 'Password Changed')], max_length=40)),
-                ('target_type', models.CharField(blank=True, max_length=40)),
-                ('target_id', models.CharField(blank=True, max_length=40)),
-                ('target_label', models.CharField(blank=True, max_length=200)),
-                ('changes', models.JSONField(blank=True, default=dict)),
-                ('ip', models.GenericIPAddressField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("actor_kind", models.CharField(max_length=16)),
+                ("actor_label", models.CharField(max_length=200)),
+                ("actor_id", models.CharField(blank=True, max_length=40)),
+                (
+                    "action",
+                    models.CharField(
+                        choices=[
+                            ("organization.created", "Organization Created"),
+                            ("organization.updated", "Organization Updated"),
+                            ("member.added", "Member Added"),
+                            ("member.role_changed", "Member Role Changed"),
+                            ("member.removed", "Member Removed"),
+                            ("invitation.created", "Invitation Created"),
+                            ("invitation.revoked", "Invitation Revoked"),
+                            ("invitation.accepted", "Invitation Accepted"),
+                            ("api_key.created", "Api Key Created"),
+                            ("api_key.revoked", "Api Key Revoked"),
+                            ("connection.created", "Connection Created"),
+                            ("connection.updated", "Connection Updated"),
+                            ("connection.checked", "Connection Checked"),
+                            ("connection.deleted", "Connection Deleted"),
+                            ("connection.restored", "Connection Restored"),
+                            ("file.uploaded", "File Uploaded"),
+                            ("file.deleted", "File Deleted"),
+                            ("pipeline.created", "Pipeline Created"),
+                            ("pipeline.updated", "Pipeline Updated"),
+                            ("pipeline.paused", "Pipeline Paused"),
+                            ("pipeline.resumed", "Pipeline Resumed"),
+                            ("pipeline.deleted", "Pipeline Deleted"),
+                            ("pipeline.restored", "Pipeline Restored"),
+                            ("transformation.created", "Transformation Created"),
+                            ("transformation.updated", "Transformation Updated"),
+                            ("transformation.deleted", "Transformation Deleted"),
+                            ("transformation.restored", "Transformation Restored"),
+                            ("dependency.added", "Dependency Added"),
+                            ("dependency.removed", "Dependency Removed"),
+                            ("schedule.created", "Schedule Created"),
+                            ("schedule.updated", "Schedule Updated"),
+                            ("schedule.paused", "Schedule Paused"),
+                            ("schedule.resumed", "Schedule Resumed"),
+                            ("schedule.deleted", "Schedule Deleted"),
+                            ("schedule.restored", "Schedule Restored"),
+                            ("run.requested", "Run Requested"),
+                            ("run.cancelled", "Run Cancelled"),
+                            ("session.signed_in", "Signed In"),
+                            ("session.sign_in_failed", "Sign In Failed"),
+                            ("session.signed_out", "Signed Out"),
+                            ("password.changed", "Password Changed"),
+                        ],
+                        max_length=40,
+                    ),
+                ),
+                ("target_type", models.CharField(blank=True, max_length=40)),
+                ("target_id", models.CharField(blank=True, max_length=40)),
+                ("target_label", models.CharField(blank=True, max_length=200)),
+                ("changes", models.JSONField(blank=True, default=dict)),
+                ("ip", models.GenericIPAddressField(blank=True, null=True)),
             ],
             options={
-                'ordering': ['-at', '-pk'],
-                'abstract': False,
-                'base_manager_name': 'all_organizations',
-                'default_manager_name': 'all_organizations',
+                "ordering": ["-at", "-pk"],
+                "abstract": False,
+                "base_manager_name": "all_organizations",
+                "default_manager_name": "all_organizations",
             },
             managers=[
-                ('all_organizations', django.db.models.manager.Manager()),
+                ("all_organizations", django.db.models.manager.Manager()),
             ],
         ),
     ]

@@ -5,26 +5,29 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('audit', '0001_initial'),
-        ('tenants', '0001_initial'),
+        ("audit", "0001_initial"),
+        ("tenants", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='auditevent',
-            name='organization',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.organization'),
+            model_name="auditevent",
+            name="organization",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="tenants.organization",
+            ),
         ),
         migrations.AddIndex(
-            model_name='auditevent',
-            index=models.Index(fields=['organization', '-at', '-id'], name='audit_by_time'),
+            model_name="auditevent",
+            index=models.Index(fields=["organization", "-at", "-id"], name="audit_by_time"),
         ),
         migrations.AddIndex(
-            model_name='auditevent',
-            index=models.Index(fields=['organization', 'action', '-at'], name='audit_by_action'),
+            model_name="auditevent",
+            index=models.Index(fields=["organization", "action", "-at"], name="audit_by_action"),
         ),
     ]

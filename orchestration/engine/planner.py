@@ -12,10 +12,14 @@ _TERM = re.compile(r"^(?P<up>\+?)(?P<name>[^+\s]+?)(?P<down>\+?)$")
 
 @dataclass(frozen=True)
 class GraphNode:
-    """``warehouse`` is the connection id that a transformation is built in; None for a pipeline."""
+    """``warehouse`` is the connection id that a transformation is built in; None for a pipeline.
+
+    Into a ``serial`` warehouse one writes at a time, so branches kept apart would only wait for each other.
+    """
 
     key: str
     warehouse: int | None = None
+    serial: bool = False
     tags: frozenset[str] = frozenset()
     is_paused: bool = False
 
@@ -161,7 +165,8 @@ def _leaders(
 ) -> dict[str, str]:
     """Union-find: within a warehouse and a stage, nodes that touch or share an upstream belong together.
 
-    Branches that share nothing stay apart, so that one does not wait for the other.
+    Branches that share nothing stay apart, so that one does not wait for the other; in a serial warehouse they
+    would, and each pay for dbt's start.
     """
     leader = {key: key for key in order}
 
@@ -175,6 +180,10 @@ def _leaders(
     for key in order:
         node = graph.nodes[key]
         if node.is_pipeline:
+            continue
+        if node.serial:
+            first = readers.setdefault(("", node.warehouse, stage[key]), key)
+            leader[find(key)] = find(first)
             continue
         for upstream in up.get(key, ()):
             if stage[upstream] == stage[key] and _joins(node, graph.nodes[upstream]):

@@ -5,186 +5,339 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('connections', '0002_initial'),
-        ('django_celery_beat', '0019_alter_periodictasks_options'),
-        ('orchestration', '0001_initial'),
-        ('pipelines', '0002_initial'),
-        ('tenants', '0001_initial'),
-        ('transforms', '0001_initial'),
+        ("connections", "0002_initial"),
+        ("django_celery_beat", "0019_alter_periodictasks_options"),
+        ("orchestration", "0001_initial"),
+        ("pipelines", "0002_initial"),
+        ("tenants", "0001_initial"),
+        ("transforms", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='dependency',
-            name='organization',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.organization'),
+            model_name="dependency",
+            name="organization",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="tenants.organization",
+            ),
         ),
         migrations.AddField(
-            model_name='node',
-            name='organization',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.organization'),
+            model_name="node",
+            name="organization",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="tenants.organization",
+            ),
         ),
         migrations.AddField(
-            model_name='node',
-            name='pipeline',
-            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='pipelines.pipeline'),
+            model_name="node",
+            name="pipeline",
+            field=models.OneToOneField(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="pipelines.pipeline",
+            ),
         ),
         migrations.AddField(
-            model_name='node',
-            name='transformation',
-            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='transforms.transformation'),
+            model_name="node",
+            name="transformation",
+            field=models.OneToOneField(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="transforms.transformation",
+            ),
         ),
         migrations.AddField(
-            model_name='dependency',
-            name='downstream',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='orchestration.node'),
+            model_name="dependency",
+            name="downstream",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="orchestration.node",
+            ),
         ),
         migrations.AddField(
-            model_name='dependency',
-            name='upstream',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='orchestration.node'),
+            model_name="dependency",
+            name="upstream",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="orchestration.node",
+            ),
         ),
         migrations.AddField(
-            model_name='run',
-            name='node',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='orchestration.node'),
+            model_name="run",
+            name="node",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="orchestration.node",
+            ),
         ),
         migrations.AddField(
-            model_name='run',
-            name='organization',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.organization'),
+            model_name="run",
+            name="organization",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="tenants.organization",
+            ),
         ),
         migrations.AddField(
-            model_name='run',
-            name='retry_of',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='orchestration.run'),
+            model_name="run",
+            name="retry_of",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="orchestration.run",
+            ),
         ),
         migrations.AddField(
-            model_name='runlogline',
-            name='organization',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.organization'),
+            model_name="runlogline",
+            name="organization",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="tenants.organization",
+            ),
         ),
         migrations.AddField(
-            model_name='runlogline',
-            name='run',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='orchestration.run'),
+            model_name="runlogline",
+            name="run",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="orchestration.run",
+            ),
         ),
         migrations.AddField(
-            model_name='runstep',
-            name='connection',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='connections.connection'),
+            model_name="runstep",
+            name="connection",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="connections.connection",
+            ),
         ),
         migrations.AddField(
-            model_name='runstep',
-            name='organization',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.organization'),
+            model_name="runstep",
+            name="organization",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="tenants.organization",
+            ),
         ),
         migrations.AddField(
-            model_name='runstep',
-            name='pipeline',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='pipelines.pipeline'),
+            model_name="runstep",
+            name="pipeline",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="pipelines.pipeline",
+            ),
         ),
         migrations.AddField(
-            model_name='runstep',
-            name='run',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='orchestration.run'),
+            model_name="runstep",
+            name="run",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="orchestration.run",
+            ),
         ),
         migrations.AddField(
-            model_name='runstepresult',
-            name='organization',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.organization'),
+            model_name="runstepresult",
+            name="organization",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="tenants.organization",
+            ),
         ),
         migrations.AddField(
-            model_name='runstepresult',
-            name='step',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='orchestration.runstep'),
+            model_name="runstepresult",
+            name="step",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="orchestration.runstep",
+            ),
         ),
         migrations.AddField(
-            model_name='schedule',
-            name='crontab',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='django_celery_beat.crontabschedule'),
+            model_name="schedule",
+            name="crontab",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="django_celery_beat.crontabschedule",
+            ),
         ),
         migrations.AddField(
-            model_name='schedule',
-            name='node',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='orchestration.node'),
+            model_name="schedule",
+            name="node",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="orchestration.node",
+            ),
         ),
         migrations.AddField(
-            model_name='schedule',
-            name='organization',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.organization'),
+            model_name="schedule",
+            name="organization",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="tenants.organization",
+            ),
         ),
         migrations.AddField(
-            model_name='run',
-            name='schedule',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='orchestration.schedule'),
+            model_name="run",
+            name="schedule",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="orchestration.schedule",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='node',
-            constraint=models.CheckConstraint(condition=models.Q(('pipeline__isnull', True), ('transformation__isnull', True), _connector='XOR'), name='node_is_exactly_one_thing'),
+            model_name="node",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("pipeline__isnull", True), ("transformation__isnull", True), _connector="XOR"
+                ),
+                name="node_is_exactly_one_thing",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dependency',
-            constraint=models.UniqueConstraint(fields=('upstream', 'downstream'), name='dependency_once'),
+            model_name="dependency",
+            constraint=models.UniqueConstraint(
+                fields=("upstream", "downstream"), name="dependency_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dependency',
-            constraint=models.CheckConstraint(condition=models.Q(('upstream', models.F('downstream')), _negated=True), name='dependency_not_on_itself'),
+            model_name="dependency",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("upstream", models.F("downstream")), _negated=True),
+                name="dependency_not_on_itself",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='runlogline',
-            constraint=models.UniqueConstraint(fields=('run', 'number'), name='log_line_number_unique'),
+            model_name="runlogline",
+            constraint=models.UniqueConstraint(
+                fields=("run", "number"), name="log_line_number_unique"
+            ),
         ),
         migrations.AddIndex(
-            model_name='runstep',
-            index=models.Index(condition=models.Q(('status__in', ['queued', 'running'])), fields=['status', 'lease_expires_at'], name='step_active'),
+            model_name="runstep",
+            index=models.Index(
+                condition=models.Q(("status__in", ["queued", "running"])),
+                fields=["status", "lease_expires_at"],
+                name="step_active",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='runstep',
-            constraint=models.UniqueConstraint(fields=('run', 'position'), name='step_position_unique'),
+            model_name="runstep",
+            constraint=models.UniqueConstraint(
+                fields=("run", "position"), name="step_position_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='runstep',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'running', 'succeeded', 'failed', 'cancelled', 'skipped'])), name='step_status_is_known'),
+            model_name="runstep",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        ["queued", "running", "succeeded", "failed", "cancelled", "skipped"],
+                    )
+                ),
+                name="step_status_is_known",
+            ),
         ),
         migrations.AddIndex(
-            model_name='schedule',
-            index=models.Index(condition=models.Q(('deleted_at__isnull', True), ('is_active', True)), fields=['next_run_at'], name='schedule_due'),
+            model_name="schedule",
+            index=models.Index(
+                condition=models.Q(("deleted_at__isnull", True), ("is_active", True)),
+                fields=["next_run_at"],
+                name="schedule_due",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='schedule',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at__isnull', True)), fields=('organization', 'slug'), name='schedule_slug_unique'),
+            model_name="schedule",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at__isnull", True)),
+                fields=("organization", "slug"),
+                name="schedule_slug_unique",
+            ),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['organization', '-requested_at'], name='run_by_time'),
+            model_name="run",
+            index=models.Index(fields=["organization", "-requested_at"], name="run_by_time"),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['node', '-requested_at'], name='run_by_node'),
+            model_name="run",
+            index=models.Index(fields=["node", "-requested_at"], name="run_by_node"),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(condition=models.Q(('status__in', ['queued', 'running'])), fields=['organization'], name='run_active'),
+            model_name="run",
+            index=models.Index(
+                condition=models.Q(("status__in", ["queued", "running"])),
+                fields=["organization"],
+                name="run_active",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(fields=('organization', 'number'), name='run_number_unique'),
+            model_name="run",
+            constraint=models.UniqueConstraint(
+                fields=("organization", "number"), name="run_number_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(fields=('schedule', 'scheduled_for'), name='run_once_per_due_time'),
+            model_name="run",
+            constraint=models.UniqueConstraint(
+                fields=("schedule", "scheduled_for"), name="run_once_per_due_time"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key', ''), _negated=True), fields=('organization', 'idempotency_key'), name='run_once_per_idempotency_key'),
+            model_name="run",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("idempotency_key", ""), _negated=True),
+                fields=("organization", "idempotency_key"),
+                name="run_once_per_idempotency_key",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'running', 'succeeded', 'failed', 'cancelled', 'skipped'])), name='run_status_is_known'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        ["queued", "running", "succeeded", "failed", "cancelled", "skipped"],
+                    )
+                ),
+                name="run_status_is_known",
+            ),
         ),
     ]

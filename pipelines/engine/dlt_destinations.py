@@ -114,7 +114,7 @@ class _CommitsTables:
         table_chain: Sequence[PreparedTableSchema],
         completed_table_chain_jobs: Sequence[LoadJobInfo] | None = None,
     ) -> list[FollowupJobRequest]:
-        table = table_chain[0]["name"]
+        table = str(table_chain[0]["name"])
         jobs = completed_table_chain_jobs or ()
         # Called again when the commit itself is done; that must not queue another one.
         if not self._is_ours(table) or any(job.job_file_info.file_format == "sql" for job in jobs):
@@ -155,7 +155,7 @@ class _SharedDuckDbSqlClient(DuckDbSqlClient):
     def close_connection(self) -> None:
         if self._conn:
             self._conn.close()
-            self._conn = None
+            self._conn = cast(Any, None)
 
 
 class _DsnPostgresSqlClient(Psycopg2SqlClient):
@@ -172,7 +172,7 @@ class _DsnPostgresSqlClient(Psycopg2SqlClient):
 def duckdb_destination(warehouse: DuckDbWarehouse) -> Any:
     """dlt's duckdb destination on the connection of ``warehouse``."""
 
-    class Client(_CommitsTables, DuckDbClient):  # type: ignore[misc]
+    class Client(_CommitsTables, DuckDbClient):
         def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:
             super().__init__(schema, config, capabilities)
             names = self.create_dataset_names(schema, config)
@@ -193,7 +193,7 @@ def duckdb_destination(warehouse: DuckDbWarehouse) -> Any:
 def postgres_destination(warehouse: PostgresWarehouse) -> Any:
     """dlt's postgres destination, connected as the engine connects."""
 
-    class Client(_CommitsTables, PostgresClient):  # type: ignore[misc]
+    class Client(_CommitsTables, PostgresClient):
         def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:
             super().__init__(schema, config, capabilities)
             names = self.create_dataset_names(schema, config)

@@ -155,7 +155,7 @@ def _postgres(error: psycopg.Error, what: str) -> DatanikaError:
         return _disk_full(detail)
     if state == "53200":
         return MemoryLimit(f"{what} ran out of memory on the server.", detail=detail)
-    if state.startswith("22") or state.startswith("23"):
+    if state.startswith(("22", "23")):
         return BadData(f"{what} met a value that does not fit: {said}.", detail=detail)
     if not state and isinstance(error, psycopg.OperationalError):
         return _never_connected(error, what, detail)

@@ -130,6 +130,8 @@ class Load:
         return found
 
     def _existing(self, resources: list[Resource]) -> dict[str, ExistingTable]:
+        if not self._warehouse.is_there():
+            return {}
         try:
             with self._warehouse.opened():
                 self._packages.restore()

@@ -115,13 +115,14 @@ class Packages:
             raise (failure[0] if failure else _cause(error)) from error
 
     def _open(self) -> "dlt.Pipeline":
-        return dlt.pipeline(
+        create: Any = dlt.pipeline
+        pipeline: dlt.Pipeline = create(
             pipeline_name=self._warehouse.pipeline_name,
             pipelines_dir=str(self._directory),
             destination=self._warehouse.dlt_destination(),
             dataset_name=self._warehouse.dataset,
-            progress=None,
         )
+        return pipeline
 
 
 def _resource(plan: TablePlan, parts: Callable[[str], Iterator[Part]]) -> DltResource:
@@ -141,7 +142,7 @@ def _resource(plan: TablePlan, parts: Callable[[str], Iterator[Part]]) -> DltRes
         name=plan.target,
         table_name=plan.target,
         write_disposition=plan.disposition,
-        primary_key=list(plan.primary_key) or None,
+        primary_key=list(plan.primary_key),
         columns=columns,
     )
 
@@ -167,7 +168,7 @@ def _configure(work_dir: Path, reporter: Reporter) -> None:
     context = Container()[PluggableRunContext]
     provider = CustomLoaderDocProvider("engine", lambda: _CONFIG)
     context.providers = ConfigProvidersContainer([provider])
-    context.context.reset_config()  # type: ignore[attr-defined]
+    context.context.reset_config()
     context.initialize_runtime()
     logger = logging.getLogger("dlt")
     logger.handlers = [_DebugEvents(reporter)]

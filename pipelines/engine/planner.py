@@ -1,5 +1,6 @@
-"""One plan a table: what is selected, how each column travels, what is written. Pure; every refusal happens here, before
-anything is written.
+"""One plan a table: what is selected, how each column travels, what is written.
+
+Pure; every refusal happens here, before anything is written.
 """
 
 from collections.abc import Callable
@@ -47,7 +48,7 @@ def parse_resource(
         **{key: item for key, item in value.items() if item is not None},
     }
     cursor = merged.get("cursor") or {}
-    disposition = merged.get("write_disposition") or "replace"
+    disposition: Any = merged.get("write_disposition") or "replace"
     if disposition not in ("append", "replace", "merge"):
         raise UserError(
             f'"{disposition}" is no write disposition.', remedy="Use append, replace or merge."

@@ -193,6 +193,7 @@ _NANOSECONDS = "CASE WHEN epoch_ns({c}) % 1000 <> 0 THEN error('nanoseconds do n
 
 def duckdb_to_postgres(type_name: str) -> Mapping:
     """Values travel as CSV text that DuckDB writes and PostgreSQL's COPY reads."""
+    type_name = canonical(type_name)
     if type_name in _DUCKDB_POSTGRES:
         target, dlt = _DUCKDB_POSTGRES[type_name]
         return Mapping(target, dlt=dlt)

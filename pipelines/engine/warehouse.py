@@ -73,6 +73,10 @@ class Warehouse(ABC):
     def opened(self) -> AbstractContextManager[None]:
         """Open the destination; within, the other methods work."""
 
+    def is_there(self) -> bool:
+        """Whether opening it would find anything; looking must not create it."""
+        return True
+
     @abstractmethod
     def existing(self, tables: Sequence[tuple[str, str]]) -> dict[str, ExistingTable]:
         """The tables that are there, by target, for pairs of (resource, target)."""

@@ -1,10 +1,8 @@
 """Help for the engine's tests: specs, a load in this process or in a child of its own, and looks at both ends."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,6 @@ import duckdb
 import psycopg
 
 from pipelines.engine.main import load
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def postgres_endpoint(url: str) -> dict[str, Any]:
@@ -67,54 +63,47 @@ class Bench:
         load({**self.spec, "resources": list(resources), **changes}, events.append)
         return events
 
-    def in_child(
-        self,
-        *resources: dict[str, Any],
-        kill_when: Callable[[dict[str, Any]], bool] | None = None,
-        patch: str = "",
-        **changes: Any,
-    ) -> list[dict[str, Any]]:
-        """Run in a process of its own; ``kill_when`` sends SIGKILL at an event, ``patch`` is Python run before."""
-        spec = {**self.spec, "resources": list(resources), **changes}
-        code = f"{_CHILD}\n{patch}\nmain()"
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": "/nonexistent"}
-        child = subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            text=True,
-        )
-        assert child.stdin and child.stdout
-        child.stdin.write(json.dumps(spec))
-        child.stdin.close()
-        events = []
-        for line in child.stdout:
-            events.append(json.loads(line))
-            if kill_when and kill_when(events[-1]):
-                child.send_signal(signal.SIGKILL)
-        child.wait()
-        child.stdout.close()
-        return events
+    def killed(
+        self, prepare: Callable[[], object], *resources: dict[str, Any], **changes: Any
+    ) -> None:
+        """Load in a forked process that ``prepare`` has made to end itself by SIGKILL somewhere on the way."""
+        child = os.fork()
+        if child == 0:
+            try:
+                prepare()
+                self.load(*resources, **changes)
+            except BaseException:
+                traceback.print_exc()
+            os._exit(1)
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status), "the load came to its end"
+        assert os.WTERMSIG(status) == signal.SIGKILL
 
 
-_CHILD = """
-import json, os, signal, sys
-from common.errors import DatanikaError
-from pipelines.engine.main import load
-
-def emit(event):
-    print(json.dumps(event), flush=True)
-
-def die(*args, **kwargs):
+def die(*_arguments: Any, **_options: Any) -> Any:
     os.kill(os.getpid(), signal.SIGKILL)
 
-def main():
-    try:
-        load(json.loads(sys.stdin.read()), emit)
-    except DatanikaError as error:
-        emit(error.as_event())
-"""
+
+def dies_after(owner: type, name: str, calls: int = 1) -> Callable[[], None]:
+    """Makes the method kill its process once its work is done, at the given call."""
+    done = 0
+
+    def prepare() -> None:
+        original = getattr(owner, name)
+
+        def wrapped(*arguments: Any, **options: Any) -> Any:
+            nonlocal done
+            answer = original(*arguments, **options)
+            done += 1
+            return die() if done >= calls else answer
+
+        setattr(owner, name, wrapped)
+
+    return prepare
+
+
+def dies_in(owner: type, name: str) -> Callable[[], None]:
+    return lambda: setattr(owner, name, die)
 
 
 def results(events: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -132,7 +121,7 @@ def pg(url: str, *statements: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET timezone = 'UTC'")
         for statement in statements:
-            cursor = connection.execute(statement)  # type: ignore[call-overload]
+            cursor = connection.execute(statement)
         return cursor.fetchall() if cursor.description else []
 
 

@@ -245,7 +245,7 @@
 
   /** form[data-guard]: leaving the page with unsaved changes asks first. */
   function markDirty(form, changed) {
-    if (!form?.matches("[data-guard]")) return;
+    if (!form?.matches?.("[data-guard]")) return;
     dirty[changed ? "add" : "delete"](form);
     all(`[data-dirty-for="${form.id}"]`).forEach((note) => (note.hidden = !changed));
   }
@@ -275,8 +275,10 @@
     markDirty(form, false);
   });
 
+  // Only the form itself saves: a button in it tries the values, and 422 brings them back with errors.
   document.addEventListener("htmx:afterRequest", (event) => {
-    if (event.detail.successful) markDirty(event.target.closest?.("form"), false);
+    const { successful, xhr } = event.detail;
+    if (successful && xhr.status < 400) markDirty(event.target, false);
   });
 
   addEventListener("beforeunload", (event) => {
@@ -288,4 +290,6 @@
   addEventListener("pageshow", () => all("[data-busy]").forEach((button) => delete button.dataset.busy));
 
   all("[data-confirm]").forEach(checkConfirmation);
+  // Without script every panel is shown.
+  all('[role="tab"][aria-selected="true"]').forEach(selectTab);
 })();

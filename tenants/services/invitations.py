@@ -77,8 +77,8 @@ def invite_all(
 @transaction.atomic
 def revoke_invitation(*, invitation: Invitation, actor: Actor) -> None:
     actor.require(Permission.MANAGE_MEMBERS)
-    if not invitation.is_open:
-        raise Conflict("This invitation is not open any more.")
+    if invitation.accepted_at or invitation.revoked_at:
+        raise Conflict("This invitation was used or revoked already.")
     invitation.revoked_at = timezone.now()
     invitation.save(update_fields=["revoked_at"])
     audit.record(
@@ -92,7 +92,7 @@ def revoke_invitation(*, invitation: Invitation, actor: Actor) -> None:
 def find_invitation(token: str) -> Invitation:
     """The open invitation of this token, or ``InvitationUnusable`` with the reason."""
     rows = Invitation.all_organizations.select_related("organization")
-    invitation = rows.filter(token_hash=hash_token(token)).first()
+    invitation: Invitation | None = rows.filter(token_hash=hash_token(token)).first()
     if invitation is None:
         raise InvitationUnusable(
             "There is no such invitation.",

@@ -23,9 +23,9 @@ _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 @transaction.atomic
 def create_organization(
-    *, name: str, owner: User, actor: Actor | None = None, time_zone: str = "UTC"
+    *, name: str, owner: User, actor: Actor | None = None, time_zone: str = "UTC", ip: str = ""
 ) -> Organization:
-    """A new organization with its first owner."""
+    """A new organization with its first owner, who counts as the actor unless one is given."""
     organization = Organization(
         name=required(name, "name"),
         slug=unique_slug(name, Organization.objects.all(), fallback="organization"),
@@ -36,7 +36,7 @@ def create_organization(
     membership.save()
     audit.record(
         organization=organization,
-        actor=actor or Actor.member(membership),
+        actor=actor or Actor.member(membership, ip=ip),
         action=AuditAction.ORGANIZATION_CREATED,
         target=organization,
     )

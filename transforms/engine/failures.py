@@ -146,7 +146,11 @@ def position_in(
     if position is None:
         return None, None
     line, column = position
-    text = compiled.split("\n")[line - 1]
+    lines = compiled.split("\n")
+    if line > len(lines):
+        # In what stands around the SQL: it does not end where it seems to.
+        return None, None
+    text = lines[line - 1]
     same = [number for number, own in enumerate(sql.split("\n"), 1) if own == text]
     if len(same) == 1:
         return same[0], column

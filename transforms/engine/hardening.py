@@ -14,8 +14,8 @@ import dbt.cli.requires
 import dbt.context.providers as providers
 import duckdb
 import psycopg2.extensions
-from dbt.adapters.base import BaseAdapter
 from dbt.adapters.base.connections import BaseConnectionManager
+from dbt.adapters.base.impl import BaseAdapter
 from dbt.adapters.contracts.connection import Connection, Credentials
 from dbt.adapters.duckdb.environments import Environment
 from dbt.adapters.duckdb.environments.local import LocalEnvironment
@@ -28,6 +28,9 @@ from dbt.contracts.graph.nodes import BaseNode
 from dbt.plugins.manager import PluginManager
 from dbt_common.clients.jinja import MacroFuzzEnvironment
 from dbt_common.exceptions import DbtRuntimeError
+from jinja2.sandbox import SandboxedEnvironment
+
+from common.errors import DatanikaError
 
 #: Harmless and needed by drivers; nothing else of the parent's environment stays in a dbt process.
 KEPT_ENVIRONMENT: Final = ("TZ", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -70,14 +73,14 @@ def apply(environment: Mapping[str, str], *, read_only: bool) -> None:
         del os.environ[name]
     os.environ.update(environment)
     # What env_var() reads: empty, so that even the few names kept above are no answer.
-    dbt.cli.requires.get_env = _no_environment
+    _patch(dbt.cli.requires, "get_env", _no_environment)
     # dbt imports every module it finds with a name like dbt_…; ours has no plugins.
-    PluginManager.get_prefixed_modules = _no_modules
+    _patch(PluginManager, "get_prefixed_modules", _no_modules)
     _hide_objects()
     _refuse_python()
     _lock_duckdb(read_only=read_only)
     if read_only:
-        PostgresConnectionManager.open = classmethod(_open_read_only)
+        _patch(PostgresConnectionManager, "open", classmethod(_open_read_only))
 
 
 def harden_profile(output: dict[str, Any]) -> dict[str, Any]:
@@ -91,6 +94,10 @@ def harden_profile(output: dict[str, Any]) -> dict[str, Any]:
 def open_duckdb(path: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """The warehouse file and nothing else: locked before any statement of a tenant runs."""
     connection = duckdb.connect(path, read_only=read_only, config=dict(DUCKDB_LOCKDOWN))
+    row = connection.execute("select current_setting('lock_configuration')").fetchone()
+    if row and row[0]:
+        # A second handle on the file that this process holds open already, as locked as the first.
+        return connection
     # The profile's own settings are dropped: dbt-duckdb would repeat them against the lock.
     connection.execute("set global TimeZone = 'UTC'")
     connection.execute("set global lock_configuration = true")
@@ -107,12 +114,19 @@ def _no_environment() -> dict[str, str]:
     return {}
 
 
+def _patch(owner: Any, name: str, value: Any) -> None:
+    """Replace what is there; a name that an upgrade took away must not pass unnoticed."""
+    if not hasattr(owner, name):
+        raise DatanikaError(f"This version of dbt has no {owner.__name__}.{name} to close.")
+    setattr(owner, name, value)
+
+
 def _no_modules(*args: Any) -> dict[str, Any]:
     return {}
 
 
 def _hide_objects() -> None:
-    original = MacroFuzzEnvironment.__mro__[1].is_safe_attribute
+    original = SandboxedEnvironment.is_safe_attribute
 
     def is_safe_attribute(self: Any, obj: Any, attr: str, value: Any) -> bool:
         if isinstance(obj, _CLOSED) or isinstance(value, _CLOSED):
@@ -122,14 +136,14 @@ def _hide_objects() -> None:
             return False
         return bool(original(self, obj, attr, value))
 
-    MacroFuzzEnvironment.is_safe_attribute = is_safe_attribute
+    _patch(MacroFuzzEnvironment, "is_safe_attribute", is_safe_attribute)
 
 
 def _refuse_python() -> None:
     """Python models run in our process, and any macro with "materialization" in its name may start one."""
-    BaseAdapter.submit_python_job = _python_is_disabled
-    DuckDBAdapter.submit_python_job = _python_is_disabled
-    Environment.run_python_job = _python_is_disabled
+    for owner in (BaseAdapter, DuckDBAdapter):
+        _patch(owner, "submit_python_job", _python_is_disabled)
+    _patch(Environment, "run_python_job", _python_is_disabled)
 
 
 def _lock_duckdb(*, read_only: bool) -> None:
@@ -139,10 +153,10 @@ def _lock_duckdb(*, read_only: bool) -> None:
         _opened.append(open_duckdb(creds.path, read_only=read_only))
         return _opened[-1]
 
-    Environment.initialize_db = classmethod(initialize_db)
+    _patch(Environment, "initialize_db", classmethod(initialize_db))
     # Both import a module whose name the model chooses.
-    LocalEnvironment.load_source = _plugins_are_disabled
-    LocalEnvironment.store_relation = _plugins_are_disabled
+    _patch(LocalEnvironment, "load_source", _plugins_are_disabled)
+    _patch(LocalEnvironment, "store_relation", _plugins_are_disabled)
 
 
 class _SelectOnly(psycopg2.extensions.cursor):
@@ -152,7 +166,7 @@ class _SelectOnly(psycopg2.extensions.cursor):
     COMMIT and go on; a cursor can be opened for exactly one SELECT.
     """
 
-    def execute(self, query: Any, vars: Any = None) -> None:
+    def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002, psycopg2's name
         text = query if vars is None else self.mogrify(query, vars).decode()
         # dbt opens and closes transactions of its own; here each statement has one.
         if text in ("BEGIN", "COMMIT"):
@@ -169,7 +183,7 @@ class _SelectOnly(psycopg2.extensions.cursor):
         super().execute("fetch all from datanika_answer")
 
 
-_open_postgres = PostgresConnectionManager.open.__func__
+_open_postgres: Final = vars(PostgresConnectionManager)["open"].__func__
 
 
 def _open_read_only(cls: Any, connection: Any) -> Any:

@@ -171,23 +171,24 @@ class Harvest:
             failing = self._failed_test_of(uid)
             if failing:
                 return f"Skipped because the test {failing} failed."
-            parent = self.manifest.nodes.get(uid)
+            parent: Any = self.manifest.nodes.get(uid)
             waiting += parent.depends_on.nodes if parent is not None else []
         return "Skipped because something before it failed."
 
     def _failed_test_of(self, uid: str) -> str:
         for test, outcome in self.outcomes.items():
-            if outcome.kind == "test" and outcome.status == "failed":
-                if uid in self.manifest.nodes[test].depends_on.nodes:
+            if (outcome.kind, outcome.status) == ("test", "failed"):
+                node: Any = self.manifest.nodes[test]
+                if uid in node.depends_on.nodes:
                     return outcome.name
         return ""
 
     def _look(self, node: Any, run: dict[str, Any], result: dict[str, Any]) -> None:
         """Rows and columns of what was built. Nice to have: a failure here fails nothing."""
         if node.config.materialized == "table":
-            affected = (run.get("adapter_response") or {}).get("rows_affected")
+            affected: Any = (run.get("adapter_response") or {}).get("rows_affected")
             with suppress(TypeError, ValueError):
-                result["rows"] = int(affected) if int(affected) >= 0 else None
+                result["rows"] = int(affected) if int(affected) >= 0 else None  # -1: not known
         if self.warehouse is None:
             return
         relation = Relation(node.schema, node.alias)

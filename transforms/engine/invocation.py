@@ -3,15 +3,16 @@
 import os
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, Final
 
 import dbt.mp_context
 import yaml
+from dbt.adapters.contracts.connection import ConnectionState
 from dbt.adapters.factory import FACTORY
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
@@ -27,9 +28,12 @@ CACHE_FILE: Final = "partial_parse.msgpack"
 #: dbt is bound by its own CPU work; more threads only wait for each other.
 THREADS: Final = 4
 
-#: A compile or preview shows the SQL of a first build and asks the warehouse nothing for it.
-IS_INCREMENTAL_IS_FALSE: Final = {
-    "macros/is_incremental.sql": "{% macro is_incremental() %}{{ return(false) }}{% endmacro %}\n"
+#: A compile or preview shows the SQL of a first build and asks the warehouse nothing for it. Not part of the
+#: project as its owner sees it; in every tree, so that building and compiling share one parse.
+EXTRA_FILES: Final = {
+    "macros/is_incremental.sql": "{% macro is_incremental() %}"
+    "{{ return(flags.WHICH != 'compile' and dbt.is_incremental()) }}"
+    "{% endmacro %}\n"
 }
 
 
@@ -76,22 +80,17 @@ def open_workspace(spec: dict[str, Any], rows: ProjectRows, *, read_only: bool) 
     output, environment = _endpoint(spec)
     hardening.apply(environment, read_only=read_only)
     use_thread_locks()
-    extra = IS_INCREMENTAL_IS_FALSE if read_only else {}
-    cache = _cache(spec, read_only=read_only)
-    workspace = write_workspace(rows, output, Path(spec["private_dir"]) / "dbt", cache, extra)
+    cache = Path(spec["cache_dir"]) / CACHE_FILE if spec.get("cache_dir") else None
+    workspace = write_workspace(rows, output, Path(spec["private_dir"]) / "dbt", cache)
     on_cancel(_cancel_queries)
     return workspace
 
 
 def write_workspace(
-    rows: ProjectRows,
-    output: dict[str, Any],
-    root: Path,
-    cache: Path | None,
-    extra: Mapping[str, str] = MappingProxyType({}),
+    rows: ProjectRows, output: dict[str, Any], root: Path, cache: Path | None
 ) -> Workspace:
     """Write the project, its profile and what was kept of its last parse below ``root``."""
-    for path, text in {**render(rows, PROFILE), **extra}.items():
+    for path, text in {**render(rows, PROFILE), **EXTRA_FILES}.items():
         _write(root / "project" / path, text)
     profile = {PROFILE: {"target": PROFILE, "outputs": {PROFILE: output}}}
     _write(root / "profiles" / "profiles.yml", yaml.safe_dump(profile))
@@ -109,7 +108,8 @@ def use_thread_locks() -> None:
 
     The real ones are files in shared memory, watched by a helper process that each child would have to start.
     """
-    dbt.mp_context._MP_CONTEXT = SimpleNamespace(RLock=threading.RLock, Lock=threading.Lock)
+    context: Any = dbt.mp_context
+    context._MP_CONTEXT = SimpleNamespace(RLock=threading.RLock, Lock=threading.Lock)
 
 
 def keep_cache(workspace: Workspace) -> None:
@@ -136,13 +136,6 @@ def _endpoint(spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     return hardening.harden_profile(output), connector.driver_environment(target)
 
 
-def _cache(spec: dict[str, Any], *, read_only: bool) -> Path | None:
-    """Building and compiling differ by a macro, so each keeps its own parse."""
-    if not spec.get("cache_dir"):
-        return None
-    return Path(spec["cache_dir"]) / ("compile" if read_only else "build") / CACHE_FILE
-
-
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # 0600 from the first byte: one of these files is the profile.
@@ -152,6 +145,14 @@ def _write(path: Path, text: str) -> None:
 
 
 def _cancel_queries() -> None:
-    for adapter in list(FACTORY.adapters.values()):
-        for _name in adapter.cancel_open_connections():
-            pass
+    """Runs in a thread without a connection of its own, where dbt's way of cancelling PostgreSQL does not work."""
+    adapters: list[Any] = list(FACTORY.adapters.values())
+    for adapter in adapters:
+        for connection in list(adapter.connections.thread_connections.values()):
+            if connection.state != ConnectionState.OPEN:
+                continue
+            cancel = getattr(connection.handle, "cancel", None)
+            if cancel is not None:
+                cancel()
+            else:
+                adapter.connections.cancel(connection)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from dbt.cli.main import dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
 from dbt.version import __version__ as dbt_version
 
@@ -55,7 +56,7 @@ def build(spec: dict[str, Any], emit: Emit) -> None:
         reporter.done(_summary(harvest, manifest, time.monotonic() - started))
 
 
-def compile(spec: dict[str, Any], emit: Emit) -> None:
+def compile(spec: dict[str, Any], emit: Emit) -> None:  # noqa: A001, the entry's name
     """The SQL that dbt makes of a transformation's text, saved or not. Nothing is executed."""
     reporter = Reporter(emit)
     with _errors_as_events(reporter):
@@ -143,22 +144,21 @@ def _build(
         manifest=manifest,
         callback=harvest.on_event,
     )
-    if result.exception is not None:
-        raise _stopped(result.exception, workspace)
-    harvest.finish(result.result.results)
+    harvest.finish(_results(result, workspace))
     return harvest
 
 
 def _nodes(manifest: Manifest, names: list[str]) -> list[Any]:
     """The models of those names and the tests attached to them."""
+    nodes: list[Any] = list(manifest.nodes.values())
     models = {
         node.unique_id: node
-        for node in manifest.nodes.values()
+        for node in nodes
         if node.resource_type.value == "model" and node.name in names
     }
     tests = [
         node
-        for node in manifest.nodes.values()
+        for node in nodes
         if node.resource_type.value == "test" and node.attached_node in models
     ]
     return [*models.values(), *tests]
@@ -207,9 +207,14 @@ def _note(reporter: Reporter, name: str, status: str, message: str) -> None:
     )
 
 
-def _stopped(error: Exception, workspace: Workspace) -> DatanikaError:
-    """dbt gave up before or between nodes: the warehouse is away, or the project cannot be compiled."""
-    return warehouse.connection_problem(error) or explain_parse(error, workspace.rows)
+def _results(result: dbtRunnerResult, workspace: Workspace) -> list[Any]:
+    """What became of the nodes. An exception means dbt gave up before or between them."""
+    error = result.exception
+    if error is not None:
+        problem = warehouse.connection_problem(error) or explain_parse(error, workspace.rows)
+        raise problem from error
+    finished: Any = result.result
+    return list(finished.results)
 
 
 def _report_failures(harvest: Harvest, beside: warehouse.Warehouse | None) -> None:
@@ -269,9 +274,7 @@ def _compile(spec: dict[str, Any]) -> tuple[Workspace, str]:
         *("--no-populate-cache", "--no-write-json", "--quiet"),
         manifest=manifest,
     )
-    if result.exception is not None:
-        raise _stopped(result.exception, workspace)
-    done = result.result.results[0]
+    done = _results(result, workspace)[0]
     if done.node.compiled_code is None or done.status == "error":
         row = rows.transformation(name)
         explanation = explain(done.message or "", row, None)

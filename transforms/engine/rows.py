@@ -23,7 +23,7 @@ TEST_ARGUMENTS: Final[dict[str, tuple[str, ...]]] = {
 
 def check_name(value: str, what: str, *, name_field: str = "name") -> str:
     """Return the name, or raise a ``UserError`` that says which letters are allowed."""
-    if not isinstance(value, str) or not NAME.fullmatch(value):
+    if not NAME.fullmatch(value):
         raise UserError(
             f"{what} cannot be named “{value}”.",
             field=name_field,

@@ -117,7 +117,9 @@ class DuckDB(Warehouse):
                 text = f"select columns(*)::varchar from (\n{wrapped}\n)"
                 rows = self._cursor.execute(text).fetchall() if described else []
             except duckdb.InterruptException as error:
-                raise _too_slow(seconds) if expired() else error
+                if not expired():
+                    raise
+                raise _too_slow(seconds) from error
             except duckdb.Error as error:
                 raise _duckdb_words(str(error), sql) from error
         columns = [{"name": row[0], "type": row[1].lower()} for row in described]
@@ -135,7 +137,7 @@ class DuckDB(Warehouse):
 
 class Postgres(Warehouse):
     def __init__(self, output: dict[str, Any]) -> None:
-        wanted = {
+        wanted: dict[str, Any] = {
             "dbname": output.get("dbname") or output.get("database"),
             "password": output.get("password") or output.get("pass"),
             "connect_timeout": output.get("connect_timeout") or 10,
@@ -207,10 +209,16 @@ def open_for_build(output: dict[str, Any]) -> Warehouse | None:
     match output["type"]:
         case "duckdb":
             _open_file(output["path"], read_only=False).close()
-            return DuckDB(lambda: DuckDBConnectionManager.env().handle().cursor())
+            return DuckDB(_cursor_of_dbt)
         case "postgres":
             return Postgres(output)
     return None
+
+
+def _cursor_of_dbt() -> duckdb.DuckDBPyConnection:
+    environment: Any = DuckDBConnectionManager.env()
+    cursor: duckdb.DuckDBPyConnection = environment.handle().cursor()
+    return cursor
 
 
 def open_for_preview(output: dict[str, Any]) -> Warehouse:

@@ -7,6 +7,7 @@ from transforms.engine.events import Emit
 
 
 def build_with_macros(spec: dict[str, Any], emit: Emit) -> None:
-    render = invocation.render
-    invocation.render = lambda rows, profile: {**render(rows, profile), **spec["macros"]}
+    patched: Any = invocation
+    render = patched.render
+    patched.render = lambda rows, profile: {**render(rows, profile), **spec["macros"]}
     main.build(spec, emit)

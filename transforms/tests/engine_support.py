@@ -82,6 +82,17 @@ class Engine:
         return self.call("preview", models, name=name, sql=sql, **extra)
 
     def call(self, entry: str, models: list[dict[str, Any]], **extra: Any) -> Answer:
+        entry, spec, box = self.order(entry, models, **extra)
+        events: list[dict[str, Any]] = []
+        outcome = run_to_end(self.pool, entry, spec, box, 120, events.append)
+        assert not outcome.timed_out
+        assert events, outcome.error
+        return Answer(events)
+
+    def order(
+        self, entry: str, models: list[dict[str, Any]], **extra: Any
+    ) -> tuple[str, dict[str, Any], Box]:
+        """What the pool is asked for."""
         private = self.directory / f"private{next(_numbers)}"
         project = {"name": "shop", "transformations": models, "sources": SOURCES}
         spec = {
@@ -101,11 +112,7 @@ class Engine:
         module = spec.pop("module", "transforms.engine.main")
         writable = (str(self.directory / "files"), str(self.directory / "cache"))
         box = Box(private_dir=str(private), writable=writable)
-        events: list[dict[str, Any]] = []
-        outcome = run_to_end(self.pool, f"{module}:{entry}", spec, box, 120, events.append)
-        assert not outcome.timed_out
-        assert events, outcome.error
-        return Answer(events)
+        return f"{module}:{entry}", spec, box
 
 
 def on_duckdb(pool: ChildPool, directory: Path) -> Engine:

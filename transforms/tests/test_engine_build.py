@@ -1,5 +1,7 @@
 """Builds with real dbt on a real DuckDB file and a real PostgreSQL server."""
 
+import contextlib
+import time
 from typing import Any
 
 import pytest
@@ -86,7 +88,7 @@ def _check(engine: Engine, first: Answer, second: Answer) -> None:
     assert warned["samples"]["rows"] == [["lost", "1"]]
     assert engine.execute("select customer_id, total from marts.customers order by 1")[0][0] == 1
     assert len(engine.execute("select id from analytics.history")) == 5
-    last = [event for event in first.of("progress")][-1]
+    last = first.of("progress")[-1]
     assert last["rows"] == last["total"] == 7
     assert any("history" in e["text"] and "4 rows" in e["text"] for e in first.of("log"))
 
@@ -190,3 +192,28 @@ def test_connection_trouble_is_tried_again_and_a_refused_login_is_not(
     config["port"] = 1
     away = postgres_engine.build(MODELS).error
     assert away["transient"]
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+def test_a_cancelled_build_ends_its_query(kind: str, request: pytest.FixtureRequest) -> None:
+    engine: Engine = request.getfixturevalue(f"{kind}_engine")
+    slow = "select count(*) as n from range(100000000) a(i), range(100000) b(j) where i * j % 7 = 3"
+    if kind == "postgres":
+        slow = "select pg_sleep(60)::text as n"
+    models = [{"name": "slow", "materialization": "table", "sql": slow}]
+    child = engine.pool.spawn(*engine.order("build", models, select=["slow"]))
+    with contextlib.closing(child):
+        events: list[dict[str, Any]] = []
+        while not any("Building slow" in event.get("text", "") for event in events):
+            events += child.read_events(30)
+        time.sleep(0.5)  # from the announcement to the query
+        started = time.monotonic()
+        child.terminate()
+        while not child.finished:
+            events += child.read_events(1)
+        assert time.monotonic() - started < 10
+    assert events[-1]["event"] == "error"
+    assert not events[-1]["transient"]
+    if kind == "postgres":
+        busy = "select count(*) from pg_stat_activity where state = 'active' and query like '%sleep(60)%'"
+        assert engine.execute(busy + " and pid <> pg_backend_pid()") == [(0,)]

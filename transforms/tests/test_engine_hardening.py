@@ -24,7 +24,7 @@ JINJA = {
     "source_config": ("source.config.credentials", "config"),
     "ref_adapter": ("ref.db_wrapper.config.credentials", "db_wrapper"),
     "attr_filter": ("(ref | attr('config')).credentials", "config"),
-    "mapped": ("[ref] | map(attribute='config') | list | string", "config"),
+    "mapped": ("([ref] | map(attribute='config') | first).credentials", "config"),
     "formatted": ("'{0.config.credentials}'.format(ref)", "config"),
     "node_writes": ("config.model.write_node('/tmp', 'datanika_attack', 'x')", "write_node"),
     "manifest_writes": ("ref.manifest.write('/tmp/datanika_attack')", "manifest"),
@@ -88,7 +88,9 @@ def test_the_whole_jinja_context_holds_no_password(postgres_engine: Engine) -> N
 def test_a_locked_duckdb_opens_no_other_file_extension_or_setting(duckdb_engine: Engine) -> None:
     files = duckdb_engine.directory / "files"
     (files / "other.duckdb").write_bytes(b"")
-    models = [{"name": name, "sql": sql, "materialization": "table"} for name, sql in SQL.items()]
+    models: list[dict[str, Any]] = [
+        {"name": name, "sql": sql, "materialization": "table"} for name, sql in SQL.items()
+    ]
     for name, sql in HOOKS.items():
         hook = sql.format(files=files)
         models.append({"name": name, "sql": "select 1 as x", "config": {"pre_hook": hook}})
@@ -120,7 +122,9 @@ def test_python_is_refused_even_through_a_macro_named_like_a_materialization(
     answer = duckdb_engine.call(
         "build_with_macros",
         [{"name": "tricked", "sql": sql}],
-        **{"module": "transforms.tests.engine_attacks", "macros": macros, "select": ["tricked"]},
+        module="transforms.tests.engine_attacks",
+        macros=macros,
+        select=["tricked"],
     )
     assert "Python models are disabled" in answer.results["tricked"]["message"]
     assert not proof.exists()
@@ -143,4 +147,5 @@ def test_folders_never_leave_the_project() -> None:
             path = project.TransformationRow("fine", "select 1", folder=folder).path
         except UserError:
             continue
-        assert path.startswith("models/") and ".." not in path
+        assert path.startswith("models/")
+        assert ".." not in path

@@ -8,12 +8,14 @@ from transforms.tests.engine_support import Engine
 
 MODELS: list[dict[str, Any]] = [
     {
-        **{"name": "orders", "materialization": "table"},
+        "name": "orders",
+        "materialization": "table",
         "sql": "select id, status, amount, nullif(customer_id, 2) as customer_id"
         " from {{ source('raw', 'orders') }}",
     },
     {
-        **{"name": "history", "materialization": "incremental"},
+        "name": "history",
+        "materialization": "incremental",
         "sql": "select id from {{ ref('orders') }}"
         "{% if is_incremental() %} where id > (select max(id) from {{ this }}){% endif %}",
     },
@@ -21,16 +23,17 @@ MODELS: list[dict[str, Any]] = [
 #: Text → what the refusal says.
 WRITES = {
     "drop table analytics.orders": "SELECT|syntax error",
-    "with gone as (delete from analytics.orders returning *) select * from gone": "DELETE|WITH|syntax",
+    "with gone as (delete from analytics.orders returning *) select * from gone": "DELETE|WITH|CTE",
     "select 1) as x; drop table analytics.orders; select * from (select 1": "syntax|multiple commands",
     "{% if execute %}{% do run_query('drop table analytics.orders') %}{% endif %} select 1 as x": (
         "read-only|DROP"
     ),
 }
 POSTGRES_WRITES = {
-    "select 1) as x; commit; drop table analytics.orders; --": "multiple commands",
+    "select 1) as x; commit; drop table analytics.orders; --": "syntax",
     "{% do run_query('select 1; commit; drop table analytics.orders') %} select 1 as x": "multi-query",
     "{% do run_query('commit') %}{% do run_query('drop table analytics.orders') %} select 1": "COMMIT",
+    "select 1) as x; drop table analytics.orders; select * from (select 1": "multiple commands",
     "select set_config('transaction_read_only', 'off', false), set_config('statement_timeout', '0', false)": (
         "read-write"
     ),
@@ -58,11 +61,13 @@ def test_compile_needs_no_warehouse_and_names_line_and_cause(engine: Engine) -> 
     assert (broken["code"], broken["name"], broken["line"]) == ("compile_failed", "fresh", 3)
     assert broken["message"].startswith("fresh: line 3: unexpected '}'")
     unknown = engine.compile(MODELS, "fresh", "select * from {{ ref('nowhere') }}").error
-    assert "nowhere" in unknown["message"] and unknown["name"] == "fresh"
+    assert "nowhere" in unknown["message"]
+    assert unknown["name"] == "fresh"
     undefined = engine.compile(MODELS, "fresh", "select {{ no_such_macro() }}").error
     assert "'no_such_macro' is undefined" in undefined["message"]
     for error in (broken, unknown, undefined):
-        assert "models/" not in str(error) and str(engine.directory) not in str(error)
+        assert "models/" not in str(error)
+        assert str(engine.directory) not in str(error)
 
 
 def test_preview_shows_text_types_and_the_position_of_an_error(engine: Engine) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from datanika_site.preparation import prepare
+from datanika_site.preparation import forget_old_bells, prepare
 from datanika_site.processes import (
     Supervisor,
     beat_command,
@@ -30,6 +30,7 @@ class Command(BaseCommand):
         check_port(host, port)
         self.stdout.write("Preparing the database and the static files …")
         prepare()
+        forget_old_bells()
         supervisor = Supervisor(
             {
                 "web": web_command(host, port),

@@ -1,7 +1,7 @@
 """DuckDB as the destination: every table of a load is one transaction, read from the parts by DuckDB itself."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import duckdb
@@ -40,6 +40,9 @@ class DuckDbWarehouse(Warehouse):
     def connection(self) -> "duckdb.DuckDBPyConnection":
         assert self._connection is not None, "the warehouse is not open"
         return self._connection
+
+    def is_there(self) -> bool:
+        return self.path.exists()
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -238,8 +241,6 @@ def _keep_last(plan: TablePlan) -> str:
 
 
 def _rollback(con: "duckdb.DuckDBPyConnection") -> None:
-    try:
+    # DuckDB may have ended the transaction itself.
+    with suppress(duckdb.Error):
         con.execute("ROLLBACK")
-    except duckdb.Error:
-        # DuckDB ended the transaction itself.
-        pass

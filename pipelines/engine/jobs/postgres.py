@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 
@@ -239,10 +239,10 @@ class PostgresWarehouse(Warehouse):
         return qualified(self.dataset, name)
 
     def _rows(self, query: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
-        return self.connection.execute(cast(LiteralString, query), parameters).fetchall()
+        return self.connection.execute(query, parameters).fetchall()
 
     def _run(self, query: str, parameters: Sequence[Any] | None = None) -> int:
-        return self.connection.execute(cast(LiteralString, query), parameters).rowcount
+        return self.connection.execute(query, parameters).rowcount
 
 
 def _definition_pairs(plan: TablePlan) -> list[tuple[str, str]]:
@@ -259,7 +259,7 @@ def _names(commit: Commit) -> str:
 
 
 def _copy(connection: "psycopg.Connection[Any]", table: str, names: str, path: Path) -> int:
-    statement = cast(LiteralString, f"COPY {table} ({names}) FROM STDIN (FORMAT csv)")
+    statement = f"COPY {table} ({names}) FROM STDIN (FORMAT csv)"
     with connection.cursor() as cursor, path.open("rb", buffering=0) as file:
         with cursor.copy(statement) as copy:
             while block := file.read(_READ_BYTES):

@@ -1,7 +1,7 @@
 """Putting a staged table in the place of the old one, so that a reader sees all of the old or all of the new."""
 
 from collections.abc import Sequence
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 
@@ -10,13 +10,14 @@ from pipelines.engine.errors import TypeConflict
 from pipelines.engine.model import TablePlan
 from pipelines.engine.sqltext import ident, qualified
 
-#: What a new table would not have: views on it, foreign keys to it, indexes and constraints, grants, triggers, policies,
-#: publications, a comment, partitions.
+#: Whether the table has what a new one would not have: views on it, foreign keys to it, indexes
+#: and constraints, grants, triggers, policies, publications, a comment, partitions.
 _TIES = """
 SELECT c.oid, c.relkind::text,
   c.relacl IS NOT NULL OR c.relhasindex OR c.relhastriggers OR c.relrowsecurity OR c.relkind <> 'r' OR c.relispartition
   OR EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
-             AND d.deptype = 'n' AND d.classid IN ('pg_rewrite'::regclass, 'pg_constraint'::regclass, 'pg_proc'::regclass))
+             AND d.deptype = 'n'
+             AND d.classid IN ('pg_rewrite'::regclass, 'pg_constraint'::regclass, 'pg_proc'::regclass))
   OR EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL)
   OR EXISTS (SELECT FROM pg_catalog.pg_publication_rel p WHERE p.prrelid = c.oid)
   OR EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid)
@@ -76,4 +77,4 @@ def _match_columns(connection: "psycopg.Connection[Any]", dataset: str, plan: Ta
 
 
 def _run(connection: "psycopg.Connection[Any]", statement: str) -> None:
-    connection.execute(cast(LiteralString, statement))
+    connection.execute(statement)

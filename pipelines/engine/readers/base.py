@@ -50,10 +50,11 @@ class Reader(ABC):
         directory: Path,
         counts: Extracted,
         reporter: Reporter,
-        format: PartFormat,
+        file_format: PartFormat,
     ) -> Iterator[Part]:
         """Write the rows of the plan as parts into ``directory`` and fill ``counts`` meanwhile."""
 
+    @abstractmethod
     def close(self) -> None:
         """Let go of the source."""
 

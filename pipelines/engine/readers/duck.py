@@ -60,15 +60,15 @@ class DuckReader(Reader):
         directory: Path,
         counts: Extracted,
         reporter: Reporter,
-        format: PartFormat,
+        file_format: PartFormat,
     ) -> Iterator[Part]:
         try:
-            self._read(plan, load_id, directory, counts, reporter, format)
+            self._read(plan, load_id, directory, counts, reporter, file_format)
         except duckdb.Error as error:
             raise self.explain(error, plan.resource) from error
         if not plan.where:
             counts.rows_read = counts.rows_kept
-        yield from _parts(directory, _SUFFIX[format], counts.rows_kept)
+        yield from _parts(directory, _SUFFIX[file_format], counts.rows_kept)
 
     def _read(
         self,
@@ -77,15 +77,15 @@ class DuckReader(Reader):
         directory: Path,
         counts: Extracted,
         reporter: Reporter,
-        format: PartFormat,
+        file_format: PartFormat,
     ) -> None:
         self.connection.execute("BEGIN")
         try:
             conditions = self._window(plan, counts)
             total = self._total(plan, conditions, counts)
-            columns = select_list(plan, load_id, with_load_id=format == "csv+load_id")
+            columns = select_list(plan, load_id, with_load_id=file_format == "csv+load_id")
             query = f"SELECT {columns} FROM {plan.relation}{where(*conditions, plan.where)}"
-            counts.rows_kept = self._write(query, plan, directory, format, reporter, total)
+            counts.rows_kept = self._write(query, plan, directory, file_format, reporter, total)
         finally:
             self.connection.execute("ROLLBACK")
 
@@ -112,14 +112,14 @@ class DuckReader(Reader):
         query: str,
         plan: TablePlan,
         directory: Path,
-        format: PartFormat,
+        file_format: PartFormat,
         reporter: Reporter,
         total: int | None,
     ) -> int:
         # Only where the last of several rows of a key wins does the order of the source matter.
         ordered = bool(plan.primary_key) and not plan.key_is_unique
         self.connection.execute(f"SET preserve_insertion_order = {str(ordered).lower()}")
-        options = f"{_WRITE[format]}, FILE_SIZE_BYTES {PART_BYTES}, OVERWRITE true"
+        options = f"{_WRITE[file_format]}, FILE_SIZE_BYTES {PART_BYTES}, OVERWRITE true"
         statement = f"COPY ({query}) TO {quote_text(str(directory))} ({options})"
         with watched(self.connection, reporter, f"extract:{plan.resource}", total):
             return int(self._value(statement))

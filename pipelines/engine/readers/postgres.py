@@ -1,7 +1,6 @@
 """PostgreSQL: COPY (query) TO STDOUT as CSV, in one REPEATABLE READ snapshot. Exact for every type, and at server speed."""
 
 from collections.abc import Callable, Iterator, Sequence
-from io import BufferedWriter
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -93,12 +92,12 @@ class PostgresReader(Reader):
         directory: Path,
         counts: Extracted,
         reporter: Reporter,
-        format: PartFormat,
+        file_format: PartFormat,
     ) -> Iterator[Part]:
         with self._connection.transaction():
             conditions = self._window(plan, counts)
             total = self._count(plan, conditions, counts)
-            columns = select_list(plan, load_id, with_load_id=format == "csv+load_id")
+            columns = select_list(plan, load_id, with_load_id=file_format == "csv+load_id")
             query = f"SELECT {columns} FROM {plan.relation}{where(*conditions, plan.where)}"
             scope = f"extract:{plan.resource}"
 
@@ -116,7 +115,7 @@ class PostgresReader(Reader):
             return []
         low = window(cursor, self.dialect)
         query = f"SELECT max({cursor.expression})::text FROM {plan.relation}{where(low)}"
-        row = self._connection.execute(query).fetchone()  # type: ignore[call-overload]
+        row = self._connection.execute(query).fetchone()
         counts.cursor_after = row[0] if row and row[0] is not None else cursor.before
         return [low, up_to(cursor, row[0] if row else None, self.dialect)]
 
@@ -125,22 +124,24 @@ class PostgresReader(Reader):
         if not plan.where:
             return plan.rows_estimate if plan.cursor is None else None
         query = f"SELECT count(*) FROM {plan.relation}{where(*conditions)}"
-        row = self._connection.execute(query).fetchone()  # type: ignore[call-overload]
+        row = self._connection.execute(query).fetchone()
         counts.rows_read = int(row[0]) if row else 0
         return None
 
     def _copy(
         self, query: str, directory: Path, counts: Extracted, said: Callable[[int], None]
     ) -> Iterator[Part]:
-        with self._connection.cursor() as cursor:
-            with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as copy:  # type: ignore[arg-type]
-                blocks = _blocks(iter(copy))
-                number = 0
-                while (
-                    part := _write_part(blocks, directory / f"{number}.csv", counts, said)
-                ) is not None:
-                    number += 1
-                    yield part
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as copy,
+        ):
+            blocks = _blocks(iter(copy))
+            number = 0
+            while (
+                part := _write_part(blocks, directory / f"{number}.csv", counts, said)
+            ) is not None:
+                number += 1
+                yield part
 
 
 def _blocks(messages: Iterator[Any]) -> Iterator[list[Any]]:
@@ -156,23 +157,18 @@ def _write_part(
     if block is None:
         return None
     rows = 0
-    with path.open("wb", buffering=0) as file:
+    with path.open("wb") as file:
         while block is not None:
             rows += len(block)
             longest = max(map(len, block))
             counts.longest_row = max(counts.longest_row, longest)
-            size = _append(file, block)
+            file.write(b"".join(block))
             said(counts.rows_kept + rows)
-            if size >= PART_BYTES:
+            if file.tell() >= PART_BYTES:
                 break
             block = next(blocks, None)
     counts.rows_kept += rows
     return Part(path, rows)
-
-
-def _append(file: "BufferedWriter | Any", block: list[Any]) -> int:
-    file.write(b"".join(block))
-    return int(file.tell())
 
 
 def _table(rows: list[tuple[Any, ...]]) -> SourceTable:

@@ -1,8 +1,9 @@
-"""SQLite through DuckDB's scanner. SQLite takes any value in any column, so what is stored decides, not the declaration.
+"""SQLite through DuckDB's scanner. Any value may stand in any column, so what is stored decides.
 
-The scanner is strict about whole numbers, floats and text. Where a declaration means more than it checks (decimals, dates,
-booleans, none at all), the stored classes are counted first. A column that does not keep to its declaration is loaded as
-text, losslessly, with a note; so is one the strict scan stumbles over, after a second look at the whole table.
+The scanner is strict about whole numbers, floats and text. Where a declaration means more than it
+checks (decimals, dates, booleans, none at all), the stored classes are counted first. A column that
+does not keep to its declaration is loaded as text, losslessly, with a note; so is one the strict scan
+stumbles over, after a second look at the whole table.
 """
 
 import re

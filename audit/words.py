@@ -1,0 +1,123 @@
+"""The events as sentences: who did *this* to what."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from audit.actions import AuditAction
+from audit.models import AuditEvent
+
+#: Action → the predicate of the sentence; the actor stands before it, the target after it.
+PREDICATES: dict[AuditAction, str | Promise] = {
+    AuditAction.ORGANIZATION_CREATED: _("created the organization"),
+    AuditAction.ORGANIZATION_UPDATED: _("changed the settings of"),
+    AuditAction.MEMBER_ADDED: _("added the member"),
+    AuditAction.MEMBER_ROLE_CHANGED: _("changed the role of"),
+    AuditAction.MEMBER_REMOVED: _("removed the member"),
+    AuditAction.INVITATION_CREATED: _("invited"),
+    AuditAction.INVITATION_REVOKED: _("revoked the invitation of"),
+    AuditAction.INVITATION_ACCEPTED: _("accepted the invitation as"),
+    AuditAction.API_KEY_CREATED: _("created the API key"),
+    AuditAction.API_KEY_REVOKED: _("revoked the API key"),
+    AuditAction.CONNECTION_CREATED: _("created the connection"),
+    AuditAction.CONNECTION_UPDATED: _("changed the connection"),
+    AuditAction.CONNECTION_CHECKED: _("tested the connection"),
+    AuditAction.CONNECTION_DELETED: _("deleted the connection"),
+    AuditAction.CONNECTION_RESTORED: _("restored the connection"),
+    AuditAction.FILE_UPLOADED: _("uploaded a file to"),
+    AuditAction.FILE_DELETED: _("deleted a file of"),
+    AuditAction.PIPELINE_CREATED: _("created the pipeline"),
+    AuditAction.PIPELINE_UPDATED: _("changed the pipeline"),
+    AuditAction.PIPELINE_PAUSED: _("paused the pipeline"),
+    AuditAction.PIPELINE_RESUMED: _("resumed the pipeline"),
+    AuditAction.PIPELINE_DELETED: _("deleted the pipeline"),
+    AuditAction.PIPELINE_RESTORED: _("restored the pipeline"),
+    AuditAction.TRANSFORMATION_CREATED: _("created the transformation"),
+    AuditAction.TRANSFORMATION_UPDATED: _("changed the transformation"),
+    AuditAction.TRANSFORMATION_DELETED: _("deleted the transformation"),
+    AuditAction.TRANSFORMATION_RESTORED: _("restored the transformation"),
+    AuditAction.DEPENDENCY_ADDED: _("added the dependency"),
+    AuditAction.DEPENDENCY_REMOVED: _("removed the dependency"),
+    AuditAction.SCHEDULE_CREATED: _("created the schedule"),
+    AuditAction.SCHEDULE_UPDATED: _("changed the schedule"),
+    AuditAction.SCHEDULE_PAUSED: _("paused the schedule"),
+    AuditAction.SCHEDULE_RESUMED: _("resumed the schedule"),
+    AuditAction.SCHEDULE_DELETED: _("deleted the schedule"),
+    AuditAction.SCHEDULE_RESTORED: _("restored the schedule"),
+    AuditAction.SCHEDULE_RESTORED: _("restored the schedule"),
+    AuditAction.RUN_REQUESTED: _("started"),
+    AuditAction.RUN_CANCELLED: _("cancelled"),
+    AuditAction.SIGNED_IN: _("signed in"),
+    AuditAction.SIGN_IN_FAILED: _("failed to sign in"),
+    AuditAction.SIGNED_OUT: _("signed out"),
+    AuditAction.PASSWORD_CHANGED: _("changed their password"),
+}
+
+#: The sentence ends with the predicate: the target is the actor.
+ABOUT_THEMSELVES = frozenset(
+    {
+        AuditAction.SIGNED_IN,
+        AuditAction.SIGN_IN_FAILED,
+        AuditAction.SIGNED_OUT,
+        AuditAction.PASSWORD_CHANGED,
+    }
+)
+
+ACTOR_KINDS: dict[str, str | Promise] = {
+    "user": _("person"),
+    "api_key": _("API key"),
+    "schedule": _("schedule"),
+    "operator": _("operator"),
+    "unknown": _("not signed in"),
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field before and after, as text; None where there was or is no value."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+def predicate_of(action: str) -> str:
+    """The words of an action; one that is no longer in the vocabulary shows its key."""
+    try:
+        return str(PREDICATES[AuditAction(action)])
+    except (ValueError, KeyError):
+        return action
+
+
+def title_of(action: str) -> str:
+    """The action as a choice of a filter: ``Pipeline: paused``."""
+    noun, _dot, verb = action.partition(".")
+    return f"{noun} {verb}".replace("_", " ").capitalize().replace("Api key", "API key")
+
+
+def target_of(event: AuditEvent) -> str:
+    return "" if event.action in ABOUT_THEMSELVES else event.target_label
+
+
+def sentence_of(event: AuditEvent) -> str:
+    return f"{event.actor_label} {predicate_of(event.action)} {target_of(event)}".strip()
+
+
+def changes_of(event: AuditEvent) -> list[Change]:
+    """``changes`` as rows; what is no pair of before and after stands as the value after."""
+    rows = []
+    for name, value in event.changes.items():
+        pair = value if isinstance(value, list) and len(value) == 2 else [None, value]
+        rows.append(Change(name.replace("_", " "), _text(pair[0]), _text(pair[1])))
+    return rows
+
+
+def _text(value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str)

@@ -1,0 +1,1 @@
+"""Connections, connector types and files over REST."""

@@ -1,0 +1,1 @@
+"""Runs, schedules, dependencies and the graph for machines."""

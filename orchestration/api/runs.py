@@ -1,0 +1,311 @@
+"""Runs for machines: the list, starting, cancelling, repeating, logs and steps."""
+
+from typing import Any, ClassVar
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.access import Permission
+from common.errors import UserError
+from common.http import get_or_404
+from orchestration import services
+from orchestration.models import Run, RunStep, RunStepResult, Status, Trigger
+from orchestration.selectors import PERIODS, RunFilter, lines_after, results_of, runs_of, steps_of
+from tenants.api_base import OrganizationAPIView
+
+LONGEST_KEY = 80
+MOST_LINES = 1_000
+
+
+class RunSerializer(serializers.ModelSerializer[Run]):
+    schedule = serializers.SlugRelatedField[Any](slug_field="slug", read_only=True)
+    retry_of = serializers.SlugRelatedField[Any](slug_field="number", read_only=True)
+
+    class Meta:
+        model = Run
+        fields = (
+            "number",
+            "target",
+            "title",
+            "select",
+            "full_refresh",
+            "status",
+            "has_warnings",
+            "trigger",
+            "requested_by",
+            "requested_at",
+            "scheduled_for",
+            "schedule",
+            "retry_of",
+            "started_at",
+            "finished_at",
+            "cancel_requested_at",
+            "cancelled_by",
+            "error",
+            "error_remedy",
+            "rows_loaded",
+        )
+        read_only_fields = fields
+
+
+class RunDetailSerializer(RunSerializer):
+    class Meta(RunSerializer.Meta):
+        fields = (*RunSerializer.Meta.fields, "capsule")  # type: ignore[assignment]
+        read_only_fields = fields  # type: ignore[assignment]
+
+
+class RunQuerySerializer(serializers.Serializer[Run]):
+    status = serializers.ChoiceField(
+        ["active", "warning", *Status.values],
+        required=False,
+        default="",
+        help_text="A status; `active` is queued or running, `warning` a success with warnings.",
+    )
+    kind = serializers.ChoiceField(
+        ["pipeline", "transformation", "dag"], required=False, default=""
+    )
+    target = serializers.CharField(
+        required=False,
+        default="",
+        help_text="Runs in which `pipeline:<slug>`, `transformation:<name>` or `dag` had a part.",
+    )
+    q = serializers.CharField(
+        required=False, default="", help_text="Part of a title, a person or an error, or a number."
+    )
+    period = serializers.ChoiceField(list(PERIODS), required=False, default="")
+
+
+class RunCreateSerializer(serializers.Serializer[Run]):
+    target = serializers.CharField(
+        max_length=120, help_text="`pipeline:<slug>`, `transformation:<name>` or `dag`."
+    )
+    select = serializers.CharField(
+        max_length=500,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="Narrows or widens it: `+slug+`, `tag:nightly`, separated by blanks.",
+    )
+    full_refresh = serializers.BooleanField(required=False, default=False)
+
+
+class RunRetrySerializer(serializers.Serializer[Run]):
+    from_failure = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="Only what failed and what stands behind it; otherwise the whole target again.",
+    )
+
+
+class ResultSerializer(serializers.ModelSerializer[RunStepResult]):
+    class Meta:
+        model = RunStepResult
+        fields = (
+            "kind",
+            "name",
+            "target",
+            "status",
+            "rows_read",
+            "rows_loaded",
+            "rows_filtered",
+            "rows_rejected",
+            "rows_deduplicated",
+            "started_at",
+            "finished_at",
+            "message",
+            "details",
+        )
+        read_only_fields = fields
+
+
+class StepSerializer(serializers.ModelSerializer[RunStep]):
+    results = serializers.SerializerMethodField()
+
+    class Meta:
+        model = RunStep
+        fields = (
+            "position",
+            "kind",
+            "name",
+            "nodes",
+            "upstream",
+            "status",
+            "has_warnings",
+            "attempt",
+            "max_attempts",
+            "times_lost",
+            "worker",
+            "waiting_for",
+            "queued_at",
+            "started_at",
+            "finished_at",
+            "progress",
+            "error",
+            "error_code",
+            "error_remedy",
+            "error_detail",
+            "results",
+        )
+        read_only_fields = fields
+
+    @extend_schema(responses=ResultSerializer(many=True))
+    def get_results(self, step: RunStep) -> list[dict[str, Any]]:
+        rows = self.context["results"].get(step.pk, [])
+        return list(ResultSerializer(rows, many=True).data)
+
+
+class LogLineSerializer(serializers.Serializer[Any]):
+    n = serializers.IntegerField(help_text="Number, from 1 within the run.")
+    t = serializers.DateTimeField(help_text="When, in UTC.")
+    l = serializers.CharField(help_text="Level: debug, info, ok, warn or error.")  # noqa: E741
+    s = serializers.CharField(help_text="Scope: the step, or a part of it.")
+    x = serializers.CharField(help_text="Text.")
+
+
+class LogSerializer(serializers.Serializer[Any]):
+    lines = LogLineSerializer(many=True)
+    next = serializers.IntegerField(help_text="What to ask for as `after` the next time.")
+    state = serializers.CharField(help_text="The run's status.")
+    done = serializers.BooleanField(help_text="The run has ended and every line was read.")
+
+
+class LogQuerySerializer(serializers.Serializer[Any]):
+    after = serializers.IntegerField(
+        required=False, default=0, min_value=0, max_value=2**31, help_text="A line's number."
+    )
+
+
+class _RunView(OrganizationAPIView):
+    """What views of one run share."""
+
+    required: ClassVar[dict[str, Permission]] = {}
+
+    def run(self, number: int) -> Run:
+        rows = Run.objects.for_organization(self.organization)
+        return get_or_404(
+            rows.select_related("organization", "schedule", "retry_of"), number=number
+        )
+
+
+class RunList(OrganizationAPIView):
+    required: ClassVar = {"GET": Permission.VIEW, "POST": Permission.RUN}
+
+    @extend_schema(
+        summary="List runs",
+        parameters=[RunQuerySerializer],
+        responses=RunSerializer(many=True),
+        tags=["runs"],
+    )
+    def get(self, request: Request) -> Response:
+        """The newest first."""
+        data = dict(self.query(RunQuerySerializer))
+        wanted = RunFilter(query=data.pop("q"), **data)
+        rows = runs_of(self.organization, wanted).select_related("retry_of")
+        return self.page(rows, RunSerializer, ordering="-number")
+
+    @extend_schema(
+        summary="Start a run",
+        request=RunCreateSerializer,
+        responses={201: RunSerializer},
+        parameters=[
+            OpenApiParameter(
+                "Idempotency-Key",
+                OpenApiTypes.STR,
+                OpenApiParameter.HEADER,
+                description="The same key again answers with the run it made the first time.",
+            )
+        ],
+        tags=["runs"],
+    )
+    def post(self, request: Request) -> Response:
+        """Queued at once; follow it at `runs/{number}/`."""
+        data = self.body(RunCreateSerializer)
+        key = request.headers.get("Idempotency-Key", "").strip()
+        if len(key) > LONGEST_KEY:
+            raise UserError(
+                f"An idempotency key has at most {LONGEST_KEY} characters.",
+                field="Idempotency-Key",
+                remedy="Use a UUID.",
+            )
+        run = services.request_run(
+            organization=self.organization,
+            actor=self.actor,
+            trigger=Trigger.API,
+            idempotency_key=key,
+            **data,
+        )
+        return Response(RunSerializer(run).data, status=status.HTTP_201_CREATED)
+
+
+class RunDetail(_RunView):
+    required: ClassVar = {"GET": Permission.VIEW}
+
+    @extend_schema(summary="Show a run", responses=RunDetailSerializer, tags=["runs"])
+    def get(self, request: Request, number: int) -> Response:
+        """With its capsule: what was run exactly, without secrets."""
+        return Response(RunDetailSerializer(self.run(number)).data)
+
+
+class RunCancel(_RunView):
+    required: ClassVar = {"POST": Permission.RUN}
+
+    @extend_schema(summary="Cancel a run", request=None, responses=RunSerializer, tags=["runs"])
+    def post(self, request: Request, number: int) -> Response:
+        """Queued steps end at once, running ones within seconds."""
+        run = services.cancel_run(run=self.run(number), actor=self.actor)
+        return Response(RunSerializer(run).data)
+
+
+class RunRetry(_RunView):
+    required: ClassVar = {"POST": Permission.RUN}
+
+    @extend_schema(
+        summary="Run again",
+        request=RunRetrySerializer,
+        responses={201: RunSerializer},
+        tags=["runs"],
+    )
+    def post(self, request: Request, number: int) -> Response:
+        """A new run of the same target with today's configuration."""
+        data = self.body(RunRetrySerializer)
+        again = services.retry_run(run=self.run(number), actor=self.actor, **data)
+        return Response(RunSerializer(again).data, status=status.HTTP_201_CREATED)
+
+
+class RunLogs(_RunView):
+    required: ClassVar = {"GET": Permission.VIEW}
+
+    @extend_schema(
+        summary="Read the log",
+        parameters=[LogQuerySerializer],
+        responses=LogSerializer,
+        tags=["runs"],
+    )
+    def get(self, request: Request, number: int) -> Response:
+        """Up to 1,000 lines behind `after`; ask again with `next` until `done`."""
+        after = self.query(LogQuerySerializer)["after"]
+        run = self.run(number)
+        lines = lines_after(run, after, MOST_LINES)
+        return Response(
+            {
+                "lines": [line.as_json() for line in lines],
+                "next": lines[-1].number if lines else after,
+                "state": run.shown_status,
+                "done": not run.is_active and len(lines) < MOST_LINES,
+            }
+        )
+
+
+class RunSteps(_RunView):
+    required: ClassVar = {"GET": Permission.VIEW}
+    pagination_class = None
+
+    @extend_schema(summary="List steps", responses=StepSerializer(many=True), tags=["runs"])
+    def get(self, request: Request, number: int) -> Response:
+        """Every step in order, with what came of each table, transformation and test."""
+        steps = steps_of(self.run(number))
+        context = {"results": results_of(self.organization, steps)}
+        return Response(StepSerializer(steps, many=True, context=context).data)

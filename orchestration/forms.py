@@ -1,0 +1,138 @@
+"""Forms of dependencies and schedules: they check shape, the services check the rest."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from common.errors import DatanikaError
+from common.ui.forms import ChoiceCards
+from orchestration.graph import pipeline_key, transformation_key
+from orchestration.models import MissedPolicy, OverlapPolicy
+from orchestration.requests import DAG
+from pipelines.models import Pipeline
+from tenants.models import Organization
+from transforms.models import Transformation
+
+Choices = list[tuple[Any, Any]]
+
+#: The zones people choose from; aliases such as ``GMT0`` or ``Singapore`` still work through the API.
+_AREAS = (
+    "Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe",
+    "Indian", "Pacific",
+)  # fmt: skip
+
+
+def target_choices(organization: Organization, *, with_graph: bool = True) -> Choices:
+    """Everything that can run, as grouped choices."""
+    pipelines = Pipeline.objects.for_organization(organization)
+    transformations = Transformation.objects.for_organization(organization).order_by("name")
+    choices: Choices = [(DAG, _("Whole graph"))] if with_graph else [("", _("Choose"))]
+    groups: Sequence[tuple[Any, Choices]] = (
+        (_("Pipelines"), [(pipeline_key(p), p.name) for p in pipelines]),
+        (_("Transformations"), [(transformation_key(t), t.name) for t in transformations]),
+    )
+    return choices + [group for group in groups if group[1]]
+
+
+@cache
+def zone_choices() -> Choices:
+    names = sorted(name for name in available_timezones() if name.partition("/")[0] in _AREAS)
+    return [("UTC", "UTC"), *((name, name.replace("_", " ")) for name in names)]
+
+
+def put_error(form: forms.Form, error: DatanikaError) -> None:
+    """Show a service's refusal at the field it names, or above the form."""
+    fields = {"cron": "cron", **{name: name for name in form.fields}}
+    form.add_error(fields.get(error.field) if error.field in form.fields else None, str(error))
+
+
+class DependencyForm(forms.Form):
+    """One edge of the graph."""
+
+    spans = {"upstream": "f-3", "downstream": "f-3"}
+
+    upstream = forms.ChoiceField(label=_("First"), help_text=_("Has to succeed before."))
+    downstream = forms.ChoiceField(label=_("Then"), help_text=_("Waits for it."))
+
+    def __init__(self, *args: Any, choices: Choices, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("upstream", "downstream"):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = choices
+
+
+class ScheduleForm(forms.Form):
+    """What starts when. The cron field has its own place in the page, beside presets and preview."""
+
+    sections = (
+        (_("What"), ("name", "target", "select")),
+        (_("If a start is missed or meets a run"), ("missed", "overlap")),
+    )
+    spans = {"target": "f-3", "select": "f-3", "missed": "f-3", "overlap": "f-3"}
+
+    name = forms.CharField(label=_("Name"), max_length=80)
+    target = forms.ChoiceField(label=_("Starts"))
+    select = forms.CharField(
+        label=_("Selection"),
+        max_length=500,
+        required=False,
+        widget=forms.TextInput(
+            attrs={"class": "mono", "placeholder": "+fct_orders tag:nightly", "spellcheck": "false"}
+        ),
+        help_text=_(
+            "Narrows or widens it: names and tag:…, with + before for upstream, behind for downstream."
+        ),
+    )
+    cron = forms.CharField(
+        label=_("Cron expression"),
+        max_length=120,
+        widget=forms.TextInput(
+            attrs={"class": "mono", "autocomplete": "off", "spellcheck": "false"}
+        ),
+        help_text=_("Minute, hour, day of month, month, day of week."),
+    )
+    time_zone = forms.ChoiceField(label=_("Time zone"))
+    missed = forms.ChoiceField(
+        label=_("Starts missed while Datanika was down"),
+        choices=MissedPolicy.choices,
+        initial=MissedPolicy.ONCE,
+        widget=ChoiceCards(
+            descriptions={
+                MissedPolicy.SKIP: _("Wait for the next one"),
+                MissedPolicy.ONCE: _("Make up for all of them with one run"),
+                MissedPolicy.ALL: _("Make up for every one, up to 100"),
+            }
+        ),
+    )
+    overlap = forms.ChoiceField(
+        label=_("The run before is still going"),
+        choices=OverlapPolicy.choices,
+        initial=OverlapPolicy.SKIP,
+        widget=ChoiceCards(
+            descriptions={
+                OverlapPolicy.SKIP: _("Says so in the list of schedules"),
+                OverlapPolicy.QUEUE: _("It starts when the other has ended"),
+            }
+        ),
+    )
+
+    def __init__(self, *args: Any, choices: Choices, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        target, zone = self.fields["target"], self.fields["time_zone"]
+        assert isinstance(target, forms.ChoiceField)
+        assert isinstance(zone, forms.ChoiceField)
+        target.choices = choices
+        zone.choices = self._zones()
+
+    def _zones(self) -> Choices:
+        """The known zones, and the schedule's own where that is an alias."""
+        current = self.initial.get("time_zone")
+        known = zone_choices()
+        if current and current not in {value for value, _label in known}:
+            return [*known, (current, current)]
+        return known

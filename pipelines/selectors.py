@@ -1,0 +1,176 @@
+"""Reads over pipelines that more than one face uses."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from audit.models import AuditEvent
+from connections.models import Connection, DatasetTable
+from pipelines import yaml
+from pipelines.definition import PipelineDefinition
+from pipelines.models import Mode, Pipeline, PipelineDraft, PipelineResource
+from pipelines.services import definition_of, resources_of
+from pipelines.wording import event_words, filter_words, is_incremental, sync_words, write_words
+from tenants.models import Organization, User
+
+#: More changes than a person reads; the audit log has them all.
+MAX_CHANGES = 20
+
+
+def list_pipelines(organization: Organization, *, text: str = "") -> QuerySet[Pipeline]:
+    """By name; ``text`` is looked for in names, descriptions, schemas and the ends' names."""
+    rows = Pipeline.objects.for_organization(organization).select_related("source", "destination")
+    rows = rows.order_by("name", "pk")
+    if text := text.strip():
+        wanted = Q()
+        for path in ("name", "description", "dataset", "source__name", "destination__name"):
+            wanted |= Q(**{f"{path}__icontains": text})
+        rows = rows.filter(wanted)
+    return rows
+
+
+def drafts_of(organization: Organization, user: User) -> QuerySet[PipelineDraft]:
+    """The wizards this person has not finished, the newest first."""
+    return PipelineDraft.objects.for_organization(organization).filter(created_by=user)
+
+
+def sources_of(organization: Organization) -> list[Connection]:
+    rows = Connection.objects.for_organization(organization)
+    return [row for row in rows if row.is_source and row.type.capabilities.source]
+
+
+def destinations_of(organization: Organization) -> list[Connection]:
+    rows = Connection.objects.for_organization(organization)
+    return [row for row in rows if row.is_destination and row.type.capabilities.destination]
+
+
+def definitions_of(pipelines: Iterable[Pipeline]) -> dict[int, PipelineDefinition]:
+    """The definitions of many pipelines of one organization by their keys, in one query."""
+    found = list(pipelines)
+    by_pipeline: dict[int, list[PipelineResource]] = {one.pk: [] for one in found}
+    if found:
+        rows = PipelineResource.objects.for_organization(found[0].organization)
+        for row in rows.filter(pipeline__in=found):
+            by_pipeline[row.pipeline_id].append(row)
+    return {one.pk: definition_of(one, by_pipeline[one.pk]) for one in found}
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One table of a pipeline: how it is set, and what is known to stand in the destination."""
+
+    name: str
+    target: str
+    #: None for a table of a whole database without settings of its own.
+    position: int | None
+    is_selected: bool
+    sync: str
+    write: str
+    cursor: str = ""
+    cursor_value: str = ""
+    filters: tuple[str, ...] = ()
+    columns: int | None = None
+    rows: int | None = None
+    loaded_at: datetime | None = None
+
+
+def tables_of(pipeline: Pipeline) -> list[TableRow]:
+    """The tables with settings in their order, then what a whole database brought besides."""
+    known = {table.name: table for table in _loaded(pipeline)}
+    rows = [
+        _row(pipeline, position, resource, known.pop(resource.target, None))
+        for position, resource in enumerate(resources_of(pipeline))
+    ]
+    if pipeline.mode == Mode.FULL_DATABASE:
+        default = pipeline.write_disposition
+        rows += [
+            TableRow(
+                name=table.name,
+                target=table.name,
+                position=None,
+                is_selected=True,
+                sync=sync_words(default, ""),
+                write=write_words(default),
+                columns=len(table.columns) or None,
+                rows=table.row_count,
+                loaded_at=table.loaded_at,
+            )
+            for table in known.values()
+        ]
+    return rows
+
+
+def _loaded(pipeline: Pipeline) -> QuerySet[DatasetTable]:
+    rows = DatasetTable.objects.for_organization(pipeline.organization)
+    return rows.filter(
+        connection=pipeline.destination, schema=pipeline.dataset, loaded_by=pipeline.slug
+    )
+
+
+def _row(
+    pipeline: Pipeline, position: int, resource: PipelineResource, table: DatasetTable | None
+) -> TableRow:
+    incremental = is_incremental(resource.write_disposition, resource.cursor_column)
+    state = _cursor_state(pipeline, resource) if incremental else {}
+    return TableRow(
+        name=resource.name,
+        target=resource.target,
+        position=position,
+        is_selected=resource.is_selected,
+        sync=sync_words(resource.write_disposition, resource.cursor_column),
+        write=write_words(resource.write_disposition, resource.primary_key),
+        cursor=resource.cursor_column if incremental else "",
+        cursor_value=str(state.get("value", "")),
+        filters=tuple(filter_words(item) for item in resource.filters),
+        columns=(len(table.columns) or None) if table else None,
+        rows=table.row_count if table else None,
+        loaded_at=table.loaded_at if table else None,
+    )
+
+
+def _cursor_state(pipeline: Pipeline, resource: PipelineResource) -> dict[str, Any]:
+    """The engine names a table with its schema, where there is one."""
+    labels = (f"{pipeline.source_schema}.{resource.name}", resource.name)
+    found = (pipeline.cursors[label] for label in labels if label in pipeline.cursors)
+    state: dict[str, Any] = next(found, {})
+    return state if state.get("column") == resource.cursor_column else {}
+
+
+@dataclass(frozen=True)
+class DiffLine:
+    """A line of a change. ``kind`` is add, del or empty."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """One event of a pipeline's history, with what it changed as lines of YAML."""
+
+    event: AuditEvent
+    lines: list[DiffLine] = field(default_factory=list)
+
+    @property
+    def word(self) -> str:
+        return event_words(self.event.action)
+
+
+def changes_of(pipeline: Pipeline) -> list[Change]:
+    """The newest first, out of the audit log."""
+    rows = AuditEvent.objects.for_organization(pipeline.organization)
+    rows = rows.filter(target_type="pipeline", target_id=str(pipeline.pk))
+    return [Change(event, _lines(event.changes)) for event in rows[:MAX_CHANGES]]
+
+
+def _lines(changes: dict[str, Any]) -> list[DiffLine]:
+    before = {key: pair[0] for key, pair in changes.items() if pair[0] not in (None, "", [])}
+    after = {key: pair[1] for key, pair in changes.items() if pair[1] not in (None, "", [])}
+    old, new = (yaml.dump(side).splitlines() if side else [] for side in (before, after))
+    kinds = {"+ ": "add", "- ": "del", "  ": ""}
+    compared = difflib.ndiff(old, new)
+    return [DiffLine(kinds[line[:2]], line[2:]) for line in compared if line[:2] in kinds]

@@ -1,0 +1,266 @@
+"""How each table is read and written: the same pages for the wizard's draft and for a pipeline."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from common.access import OrganizationRequest, Permission, requires
+from common.errors import UserError
+from common.http import get_or_404, render_page, say
+from connections import runner
+from connections.models import Connection
+from connections.services import list_files
+from pipelines.definition import ResourceDefinition
+from pipelines.forms import FilterRow, ResourceForm, initial_of, read_filters
+from pipelines.holders import DraftHolder, Holder, PipelineHolder
+from pipelines.models import Mode, Pipeline, PipelineDraft
+from pipelines.wizard import Draft
+from tenants.models import User
+
+TABLES_A_PAGE = 50
+SAMPLE_ROWS = 8
+
+
+# --- the tables of a source -----------------------------------------------------------------------
+
+
+@dataclass
+class Catalogue:
+    """A page of what a source holds, or why it could not be asked."""
+
+    search: str = ""
+    schema: str = ""
+    tables: list[dict[str, Any]] = field(default_factory=list)
+    schemas: list[str] = field(default_factory=list)
+    next: str = ""
+    error: UserError | None = None
+
+
+def catalogue_of(
+    request: OrganizationRequest, source: Connection, *, schema: str = ""
+) -> Catalogue:
+    """As ``?q=``, ``?schema=`` and ``?after=`` ask for it; ``schema`` fixes the schema."""
+    found = Catalogue(request.GET.get("q", ""), schema or request.GET.get("schema", ""))
+    try:
+        page = runner.discover(
+            source,
+            search=found.search,
+            schema=found.schema,
+            after=request.GET.get("after", ""),
+            limit=TABLES_A_PAGE,
+        )
+    except UserError as error:
+        found.error = error
+        return found
+    found.tables = [{**one, "value": key_of(one["schema"], one["name"])} for one in page["tables"]]
+    found.schemas, found.next = list(page["schemas"]), page["next"] or ""
+    return found
+
+
+def key_of(schema: str, name: str) -> str:
+    """Of a table, for a button's value: any character may stand in a name."""
+    return json.dumps([schema, name], ensure_ascii=False)
+
+
+def read_key(text: str) -> tuple[str, str]:
+    """The reverse; ``UserError`` for what no button of ours sent."""
+    try:
+        schema, name = json.loads(text)
+    except (ValueError, TypeError):
+        raise UserError("Choose a table of the list.", field="table") from None
+    return str(schema), str(name)
+
+
+def known_files(catalogue: Catalogue, source: Connection) -> list[dict[str, Any]]:
+    """What the connection matches, then the other uploaded files."""
+    seen = {one["name"] for one in catalogue.tables}
+    uploads = [one for one in list_files(source.organization) if one["path"] not in seen]
+    return [
+        *({"name": one["name"], "kind": one["kind"]} for one in catalogue.tables),
+        *({"name": one["path"], "kind": "upload", "size": one["size"]} for one in uploads),
+    ]
+
+
+# --- one table ------------------------------------------------------------------------------------
+
+
+def edit_resource(
+    request: OrganizationRequest, holder: Holder, position: int, *, done: str, say_saved: bool
+) -> HttpResponse:
+    """The form of one table: shown, previewed, its filter rows added and removed, and saved."""
+    resource = holder.resource(position)
+    described, problem = holder.describe(resource["name"])
+    action = request.POST.get("action", "").partition(":")[0]
+    submitted = request.method == "POST" and action in {"", "save"}
+    if request.method == "POST":
+        filters = read_filters(request.POST)
+    else:
+        filters = [FilterRow.of(item) for item in resource.get("filters", [])]
+    form = ResourceForm(
+        request.POST if request.method == "POST" else None,
+        columns=described["columns"] if described else None,
+        filters=filters,
+        dispositions=holder.dispositions,
+        may_leave_out=holder.mode == Mode.FULL_DATABASE,
+        initial=initial_of(resource, described) | {"version": holder.version},
+    )
+    if submitted and _save(request, holder, position, form):
+        if say_saved:
+            say(request, _("%(name)s saved") % {"name": resource["name"]})
+        return redirect(done)
+    shown = preview(holder, resource, form) if action == "preview" else None
+    if not submitted:
+        # Adding a filter row is no attempt to save, so nothing is called wrong yet.
+        form.errors.clear()
+    context = {
+        **holder.context(),
+        "form": form,
+        "holder": holder,
+        "resource": resource,
+        "position": position,
+        "problem": problem,
+        "list_url": holder.url("list"),
+        "action_url": request.path,
+        "preview": shown,
+    }
+    template = "pipelines/resource_form.html"
+    partial = "preview" if action == "preview" else "filters" if "filter" in action else ""
+    if partial:
+        return render_page(request, template, context, partial=partial)
+    return render_page(request, template, context, status=422 if submitted else 200)
+
+
+def _save(request: OrganizationRequest, holder: Holder, position: int, form: ResourceForm) -> bool:
+    if not form.is_valid():
+        return False
+    try:
+        settings = form.resource(holder.resource(position)["name"])
+        holder.put(request.actor, position, settings, form.cleaned_data.get("version"))
+    except UserError as error:
+        form.put_error(error)
+        return False
+    return True
+
+
+@dataclass
+class Preview:
+    """Some rows as they would be loaded, and how many the filters keep."""
+
+    columns: list[str] = field(default_factory=list)
+    rows: list[list[str | None]] = field(default_factory=list)
+    kept: int | None = None
+    total: int | None = None
+    filters: int = 0
+    error: UserError | None = None
+
+
+def preview(holder: Holder, resource: dict[str, Any], form: ResourceForm) -> Preview:
+    """Of what is in the form, saved or not; a filter row without a value does not count yet."""
+    complete = [row for row in form.filters if row.column and row.value.strip()]
+    shown = Preview(filters=len(complete))
+    form.is_valid()
+    try:
+        checked = ResourceDefinition.parse(
+            {
+                "name": resource["name"],
+                "filters": [row.as_item() for row in complete],
+                "columns": form.chosen_columns(),
+            },
+            where="resource",
+        )
+        answer = runner.sample(
+            holder.source,
+            schema=holder.schema,
+            table=checked.name,
+            columns=list(checked.columns) or None,
+            filters=list(checked.filters),
+            limit=SAMPLE_ROWS,
+        )
+    except UserError as error:
+        shown.error = error
+        return shown
+    shown.columns, shown.rows = list(answer["columns"]), list(answer["rows"])
+    shown.kept, shown.total = answer["kept"], answer["total"]
+    return shown
+
+
+def add_resource(request: OrganizationRequest, holder: Holder) -> HttpResponse:
+    """Choose a table of a whole database that is to have settings of its own."""
+    if request.method == "POST":
+        _schema, name = read_key(request.POST.get("table", ""))
+        return redirect(holder.url("edit", holder.add(request.actor, name)))
+    context = {
+        **holder.context(),
+        "holder": holder,
+        "catalogue": catalogue_of(request, holder.source, schema=holder.schema),
+        "fixed_schema": True,
+        "list_url": holder.url("list"),
+        "has_own": {one["name"] for one in holder.resources},
+    }
+    return render_page(request, "pipelines/resource_add.html", context, partial="tables")
+
+
+# --- of a draft -----------------------------------------------------------------------------------
+
+
+def find_draft(request: OrganizationRequest, draft: int) -> Draft:
+    """A wizard of the person's own; 404 for anybody else's."""
+    rows = PipelineDraft.objects.for_organization(request.organization)
+    assert isinstance(request.user, User)
+    return Draft.load(get_or_404(rows.filter(created_by=request.user), pk=draft))
+
+
+@require_http_methods(["GET", "POST"])
+@requires(Permission.EDIT)
+def draft_resource(request: OrganizationRequest, draft: int, position: int) -> HttpResponse:
+    holder = DraftHolder(find_draft(request, draft))
+    return edit_resource(request, holder, position, done=holder.url("list"), say_saved=False)
+
+
+@require_http_methods(["GET", "POST"])
+@requires(Permission.EDIT)
+def draft_resource_add(request: OrganizationRequest, draft: int) -> HttpResponse:
+    return add_resource(request, DraftHolder(find_draft(request, draft)))
+
+
+@require_POST
+@requires(Permission.EDIT)
+def draft_resource_remove(request: OrganizationRequest, draft: int, position: int) -> HttpResponse:
+    holder = DraftHolder(find_draft(request, draft))
+    holder.remove(request.actor, position)
+    return redirect(holder.url("list"))
+
+
+# --- of a pipeline --------------------------------------------------------------------------------
+
+
+def find_pipeline(request: OrganizationRequest, slug: str) -> Pipeline:
+    rows = Pipeline.objects.for_organization(request.organization)
+    return get_or_404(rows.select_related("source", "destination"), slug=slug)
+
+
+@require_http_methods(["GET", "POST"])
+@requires(Permission.EDIT)
+def resource_update(request: OrganizationRequest, slug: str, position: int) -> HttpResponse:
+    holder = PipelineHolder(find_pipeline(request, slug))
+    return edit_resource(request, holder, position, done=holder.url("list"), say_saved=True)
+
+
+@require_http_methods(["GET", "POST"])
+@requires(Permission.EDIT)
+def resource_add(request: OrganizationRequest, slug: str) -> HttpResponse:
+    return add_resource(request, PipelineHolder(find_pipeline(request, slug)))
+
+
+@require_POST
+@requires(Permission.EDIT)
+def resource_remove(request: OrganizationRequest, slug: str, position: int) -> HttpResponse:
+    holder = PipelineHolder(find_pipeline(request, slug))
+    name = holder.remove(request.actor, position)
+    say(request, _("%(name)s has no settings of its own any more") % {"name": name})
+    return redirect(holder.url("list"))

@@ -1,0 +1,352 @@
+"""The wizard: every step its own URL, saved on the server, so that a closed tab loses nothing."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from common.access import OrganizationRequest, Permission, requires
+from common.errors import UserError
+from common.http import get_or_404, render_page, say
+from connections.models import Connection
+from pipelines import services
+from pipelines.definition import ResourceDefinition
+from pipelines.errors import InvalidPipeline
+from pipelines.forms import DefaultForm, DestinationForm, FilesForm, put_error
+from pipelines.holders import DraftHolder
+from pipelines.models import Mode, Pipeline
+from pipelines.selectors import destinations_of, sources_of
+from pipelines.services import pipeline_slug
+from pipelines.views_resources import (
+    Catalogue,
+    catalogue_of,
+    edit_resource,
+    find_draft,
+    find_pipeline,
+    known_files,
+    read_key,
+)
+from pipelines.wizard import (
+    Draft,
+    choose_resources,
+    choose_source,
+    propose_dataset,
+    propose_name,
+    step_items,
+)
+from pipelines.wording import how_words, resource_sentence, sentences, what_words
+from pipelines.yaml import to_yaml
+from tenants.models import User
+
+
+def _page(
+    request: OrganizationRequest,
+    draft: Draft | None,
+    step: str,
+    context: dict[str, Any],
+    *,
+    partial: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    context = {"draft": draft, "steps": step_items(draft, step), **context}
+    return render_page(
+        request, f"pipelines/draft_{step}.html", context, partial=partial, status=status
+    )
+
+
+# --- source ---------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "POST"])
+@requires(Permission.EDIT)
+def pipeline_create(request: OrganizationRequest) -> HttpResponse:
+    """The first step; the draft begins with the choice of a source, not with a look at the page."""
+    if request.method == "POST":
+        source = _chosen(request)
+        assert isinstance(request.user, User)
+        row = services.start_draft(
+            organization=request.organization,
+            actor=request.actor,
+            user=request.user,
+            data={"source": source.slug},
+        )
+        return redirect(Draft.load(row).url("what"))
+    return _page(request, None, "source", {"sources": sources_of(request.organization)})
+
+
+@require_http_methods(["GET", "POST"])
+@requires(Permission.EDIT)
+def draft_source(request: OrganizationRequest, draft: int) -> HttpResponse:
+    found = find_draft(request, draft)
+    if request.method == "POST":
+        changes = choose_source(found, _chosen(request))
+        services.save_draft(draft=found.row, actor=request.actor, changes=changes)
+        return redirect(found.url("what"))
+    return _page(request, found, "source", {"sources": sources_of(request.organization)})
+
+
+def _chosen(request: OrganizationRequest) -> Connection:
+    rows = Connection.objects.for_organization(request.organization)
+    return get_or_404(rows, slug=request.POST.get("source", ""))
+
+
+# --- what -----------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "POST"])
+@requires(Permission.EDIT)
+def draft_what(request: OrganizationRequest, draft: int) -> HttpResponse:
+    """One table, a whole database, or files."""
+    found = find_draft(request, draft)
+    if found.source is None:
+        return redirect(found.url("source"))
+    if found.source.type.capabilities.files:
+        return _files(request, found, found.source)
+    if request.method == "POST":
+        return _take_tables(request, found)
+    mode = request.GET.get("mode") or found.mode or Mode.SINGLE_TABLE
+    catalogue = _catalogue(request, found, found.source)
+    segments = [
+        {"label": Mode(one).label, "url": f"?{urlencode({'mode': one})}", "current": mode == one}
+        for one in (Mode.SINGLE_TABLE, Mode.FULL_DATABASE)
+    ]
+    context = {
+        "mode": mode,
+        "segments": segments,
+        "catalogue": catalogue,
+        "chosen": found.resources[0]["name"] if len(found.resources) == 1 else "",
+    }
+    return _page(request, found, "what", context, partial="tables")
+
+
+def _catalogue(request: OrganizationRequest, draft: Draft, source: Connection) -> Catalogue:
+    """The schema chosen before is shown first, until another is asked for."""
+    known = "" if "schema" in request.GET else draft.schema
+    return catalogue_of(request, source, schema=known)
+
+
+def _take_tables(request: OrganizationRequest, draft: Draft) -> HttpResponse:
+    if request.POST.get("mode") == Mode.FULL_DATABASE:
+        schema, names, mode = request.POST.get("schema", ""), [], Mode.FULL_DATABASE
+    else:
+        schema, name = read_key(request.POST.get("table", ""))
+        names, mode = [name], Mode.SINGLE_TABLE
+    changes = choose_resources(draft, mode=mode, schema=schema, names=names)
+    services.save_draft(draft=draft.row, actor=request.actor, changes=changes)
+    return redirect(draft.url("how"))
+
+
+def _files(request: OrganizationRequest, draft: Draft, source: Connection) -> HttpResponse:
+    catalogue = catalogue_of(request, source)
+    files = known_files(catalogue, source)
+    chosen = [one["name"] for one in draft.resources]
+    offered = [one["name"] for one in files]
+    form = FilesForm(
+        request.POST or None,
+        choices=offered,
+        initial={
+            "chosen": [name for name in chosen if name in offered],
+            "patterns": "\n".join(name for name in chosen if name not in offered),
+        },
+    )
+    if request.method == "POST" and form.is_valid():
+        changes = choose_resources(draft, mode=Mode.FILES, schema="", names=form.names())
+        services.save_draft(draft=draft.row, actor=request.actor, changes=changes)
+        return redirect(draft.url("how"))
+    ticked = set(request.POST.getlist("chosen") if request.method == "POST" else chosen)
+    for one in files:
+        one["ticked"] = one["name"] in ticked
+    context = {"form": form, "files": files, "catalogue": catalogue, "mode": Mode.FILES}
+    return _page(request, draft, "what", context, status=422 if form.is_bound else 200)
+
+
+# --- how ------------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "POST"])
+@requires(Permission.EDIT)
+def draft_how(request: OrganizationRequest, draft: int) -> HttpResponse:
+    """One table is set here; files and the tables of a database each on a page of their own."""
+    found = find_draft(request, draft)
+    if "what" not in found.finished():
+        return redirect(found.url(found.next_step()))
+    holder = DraftHolder(found)
+    if found.mode == Mode.SINGLE_TABLE:
+        done = found.url("destination")
+        return edit_resource(request, holder, 0, done=done, say_saved=False)
+    initial = {"write_disposition": found.data.get("write_disposition")}
+    whole = found.mode == Mode.FULL_DATABASE
+    form = DefaultForm(request.POST or None, initial=initial) if whole else None
+    if request.method == "POST" and (form is None or form.is_valid()):
+        changes = form.cleaned_data if form else {}
+        services.save_draft(draft=found.row, actor=request.actor, changes=changes)
+        return redirect(found.url("destination"))
+    context = {
+        "form": form,
+        "rows": [_row(holder, i, one) for i, one in enumerate(holder.resources)],
+        "add_url": holder.url("add") if whole else "",
+    }
+    status = 422 if request.method == "POST" else 200
+    return _page(request, found, "how", context, status=status)
+
+
+def _row(holder: DraftHolder, position: int, resource: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": resource["name"],
+        "words": resource_sentence(ResourceDefinition.parse(resource, where="resource")),
+        "url": holder.url("edit", position),
+        "remove_url": holder.url("remove", position),
+    }
+
+
+# --- destination ----------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "POST"])
+@requires(Permission.EDIT)
+def draft_destination(request: OrganizationRequest, draft: int) -> HttpResponse:
+    found = find_draft(request, draft)
+    if "what" not in found.finished():
+        return redirect(found.url(found.next_step()))
+    destinations = destinations_of(request.organization)
+    first = found.destination or (destinations[0] if len(destinations) == 1 else None)
+    name = found.data.get("name") or propose_name(found)
+    initial = {
+        "name": name,
+        "description": found.data.get("description", ""),
+        "destination": first.slug if first else "",
+        "dataset": found.data.get("dataset") or propose_dataset(name, first),
+    }
+    form = DestinationForm(request.POST or None, destinations=destinations, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        changes = dict(form.cleaned_data)
+        if not changes["dataset"]:
+            chosen = next(one for one in destinations if one.slug == changes["destination"])
+            changes["dataset"] = propose_dataset(changes["name"], chosen)
+        services.save_draft(draft=found.row, actor=request.actor, changes=changes)
+        if not (problem := _problem(Draft.load(found.row))):
+            return redirect(found.url("review"))
+        if problem.field not in form.fields:
+            # Another step has to mend it; the review says which.
+            return redirect(found.url("review"))
+        put_error(form, problem)
+    context = {"form": form, "destinations": destinations}
+    return _page(
+        request, found, "destination", context, status=422 if request.method == "POST" else 200
+    )
+
+
+def _problem(draft: Draft) -> UserError | None:
+    """Why this draft could not be created as it stands."""
+    try:
+        definition = draft.definition()
+        assert draft.source is not None
+        assert draft.destination is not None
+        services.check_endpoints(draft.source, draft.destination, definition)
+    except UserError as error:
+        return error
+    return None
+
+
+# --- review ---------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "POST"])
+@requires(Permission.EDIT)
+def draft_review(request: OrganizationRequest, draft: int) -> HttpResponse:
+    found = find_draft(request, draft)
+    problem = _problem(found)
+    if request.method == "POST" and not problem:
+        try:
+            return _create(request, found)
+        except UserError as error:
+            problem = error
+    context: dict[str, Any] = {"problem": problem, "fix_url": _fix_url(found, problem)}
+    try:
+        definition = found.definition()
+    except InvalidPipeline:
+        definition = None
+    if definition and found.source and found.destination:
+        ends = {"source": found.source.slug, "destination": found.destination.slug}
+        context |= {
+            "sentences": sentences(definition, found.source, found.destination),
+            "yaml": to_yaml(definition, **ends),
+            "definition": definition,
+            "what": what_words(definition.mode, definition.resources, definition.source_schema),
+            "how": how_words(definition),
+            "target": f"pipeline:{pipeline_slug(request.organization, definition.name)}",
+        }
+    return _page(request, found, "review", context, status=422 if request.method == "POST" else 200)
+
+
+def _create(request: OrganizationRequest, draft: Draft) -> HttpResponse:
+    assert draft.source is not None
+    assert draft.destination is not None
+    pipeline = services.create_from_draft(
+        draft=draft.row,
+        actor=request.actor,
+        source=draft.source,
+        destination=draft.destination,
+        definition=draft.definition(),
+    )
+    say(request, _("Pipeline %(name)s created") % {"name": pipeline.name})
+    slug = request.organization.slug
+    expected = request.POST.get("target") == f"pipeline:{pipeline.slug}"
+    if request.POST.get("action") == "run" and expected:
+        # 307 sends this form on as it is: starting runs belongs to a page above this app.
+        return redirect(reverse("orchestration:run-create", args=[slug]), preserve_request=True)
+    return redirect("pipelines:pipeline-detail", slug, pipeline.slug)
+
+
+def _fix_url(draft: Draft, problem: UserError | None) -> str:
+    """The step where what is wrong can be mended."""
+    if problem is None:
+        return ""
+    name = problem.field.split(".")[0].split("[")[0]
+    steps = {
+        "source": "source",
+        "mode": "what",
+        "source_schema": "what",
+        "write_disposition": "how",
+        "resources": "how" if "what" in draft.finished() else "what",
+    }
+    return draft.url(steps.get(name, "destination"))
+
+
+# --- unfinished ones ------------------------------------------------------------------------------
+
+
+@require_POST
+@requires(Permission.EDIT)
+def draft_discard(request: OrganizationRequest, draft: int) -> HttpResponse:
+    found = find_draft(request, draft)
+    services.discard_draft(draft=found.row, actor=request.actor)
+    say(request, _("Draft discarded"))
+    return redirect("pipelines:pipeline-list", request.organization.slug)
+
+
+@require_POST
+@requires(Permission.EDIT)
+def pipeline_duplicate(request: OrganizationRequest, slug: str) -> HttpResponse:
+    """A draft like the pipeline; it needs a schema of its own, which is proposed."""
+    pipeline: Pipeline = find_pipeline(request, slug)
+    definition = services.definition_of(pipeline).as_dict()
+    assert isinstance(request.user, User)
+    name = _("Copy of %(name)s") % {"name": pipeline.name}
+    row = services.start_draft(
+        organization=request.organization,
+        actor=request.actor,
+        user=request.user,
+        data={
+            **definition,
+            "name": name[:80],
+            "source": pipeline.source.slug,
+            "destination": pipeline.destination.slug,
+            "dataset": "",
+        },
+    )
+    return redirect(Draft.load(row).url("destination"))

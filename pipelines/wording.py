@@ -1,0 +1,174 @@
+"""What a pipeline does, in words: one set of sentences for the list, the page and the wizard."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from audit.actions import AuditAction
+from connections.models import Connection
+from pipelines.definition import PipelineDefinition, ResourceDefinition
+from pipelines.models import FilterOperator, Mode, WriteDisposition
+
+#: What each way of writing means, below its name.
+DISPOSITIONS: dict[str, Promise] = {
+    WriteDisposition.REPLACE: gettext_lazy(
+        "Read everything on every run and put it in place of what was there."
+    ),
+    WriteDisposition.APPEND: gettext_lazy(
+        "Add what is read to the table; nothing there changes. For events and logs."
+    ),
+    WriteDisposition.MERGE: gettext_lazy(
+        "Update rows whose key is known, add the others. Rows deleted in the source stay."
+    ),
+}
+
+_SYMBOLS = {
+    FilterOperator.EQ: "=",
+    FilterOperator.NE: "≠",
+    FilterOperator.GT: ">",
+    FilterOperator.GTE: "≥",
+    FilterOperator.LT: "<",
+    FilterOperator.LTE: "≤",
+}
+
+
+def write_words(disposition: str, primary_key: Sequence[str] = ()) -> str:
+    """ "Replace", "Append" or "Merge on id"."""
+    word = str(WriteDisposition(disposition).label)
+    if disposition == WriteDisposition.MERGE and primary_key:
+        return _("Merge on %(key)s") % {"key": ", ".join(primary_key)}
+    return word
+
+
+def sync_words(disposition: str, cursor_column: str) -> str:
+    """Whether a run reads everything or only what is new."""
+    return _("Incremental") if is_incremental(disposition, cursor_column) else _("Full copy")
+
+
+def is_incremental(disposition: str, cursor_column: str) -> bool:
+    """A replace reads everything each time, so there a cursor has no say."""
+    return bool(cursor_column) and disposition != WriteDisposition.REPLACE
+
+
+def filter_words(item: dict[str, Any]) -> str:
+    """ "status ≠ draft", "country is one of DE, FR"."""
+    operator, value = FilterOperator(item["op"]), item["value"]
+    shown = ", ".join(str(one) for one in value) if isinstance(value, list) else str(value)
+    return f"{item['column']} {_SYMBOLS.get(operator) or _(operator.label)} {shown}"
+
+
+def what_words(mode: str, resources: Sequence[ResourceDefinition], source_schema: str) -> str:
+    """What is copied, for the flow strip: a name or a number."""
+    selected = [one for one in resources if one.is_selected]
+    if mode == Mode.FULL_DATABASE:
+        return _("All tables of %(schema)s") % {"schema": source_schema or _("every schema")}
+    if len(selected) == 1:
+        return selected[0].name
+    return ngettext("%(n)d file or pattern", "%(n)d files or patterns", len(selected)) % {
+        "n": len(selected)
+    }
+
+
+def how_words(definition: PipelineDefinition) -> str:
+    """How it is written, for the flow strip."""
+    resources = [one for one in definition.resources if one.is_selected]
+    if definition.mode is Mode.FULL_DATABASE:
+        default = write_words(definition.write_disposition)
+        own, left_out = len(resources), len(definition.resources) - len(resources)
+        parts = [default]
+        if own:
+            parts.append(ngettext("%(n)d set apart", "%(n)d set apart", own) % {"n": own})
+        if left_out:
+            parts.append(_("%(n)d left out") % {"n": left_out})
+        return ", ".join(parts)
+    kinds = [sync_words(one.write_disposition, one.cursor_column) for one in resources]
+    if len(resources) == 1:
+        one = resources[0]
+        return f"{kinds[0]}, {write_words(one.write_disposition, one.primary_key)}"
+    incremental = kinds.count(_("Incremental"))
+    return _("%(a)d incremental, %(b)d full copy") % {
+        "a": incremental,
+        "b": len(kinds) - incremental,
+    }
+
+
+def sentences(
+    definition: PipelineDefinition, source: Connection, destination: Connection
+) -> list[str]:
+    """The definition as a person would say it, for the review."""
+    target = {"dataset": definition.dataset, "destination": destination.name}
+    lines: list[str] = []
+    if definition.mode is Mode.FULL_DATABASE:
+        lines.append(
+            _(
+                "Every table of the schema %(schema)s of “%(source)s” is copied to the schema "
+                "%(dataset)s of “%(destination)s”, tables that appear later included."
+            )
+            % {
+                **target,
+                "schema": definition.source_schema or _("(every schema)"),
+                "source": source.name,
+            }
+        )
+        lines.append(
+            _("Unless a table says otherwise: %(how)s")
+            % {"how": DISPOSITIONS[definition.write_disposition]}
+        )
+    else:
+        lines.append(
+            _("“%(source)s” is copied to the schema %(dataset)s of “%(destination)s”.")
+            % {**target, "source": source.name}
+        )
+    lines.extend(resource_sentence(one) for one in definition.resources)
+    return lines
+
+
+def resource_sentence(resource: ResourceDefinition) -> str:
+    """How one table or file is read and written."""
+    names = {"name": resource.name, "target": resource.target}
+    if not resource.is_selected:
+        return _("%(name)s is left out.") % names
+    text = _("%(name)s becomes the table %(target)s") % names
+    parts = [text, _write_clause(resource)]
+    if is_incremental(resource.write_disposition, resource.cursor_column):
+        parts.append(_cursor_clause(resource))
+    if resource.filters:
+        shown = _(" and ").join(filter_words(item) for item in resource.filters)
+        parts.append(_("only rows where %(filters)s") % {"filters": shown})
+    if resource.columns:
+        number = len(resource.columns)
+        parts.append(ngettext("%(n)d column", "%(n)d columns", number) % {"n": number})
+    return ", ".join(parts) + "."
+
+
+def _write_clause(resource: ResourceDefinition) -> str:
+    if resource.write_disposition is WriteDisposition.MERGE:
+        return _("merged on %(key)s") % {"key": ", ".join(resource.primary_key)}
+    if resource.write_disposition is WriteDisposition.APPEND:
+        return _("appended to what is there")
+    return _("replaced on every run")
+
+
+def _cursor_clause(resource: ResourceDefinition) -> str:
+    words = {"column": resource.cursor_column, "initial": resource.cursor_initial}
+    if resource.cursor_initial:
+        return _("only rows whose %(column)s is new, at first from %(initial)s") % words
+    return _("only rows whose %(column)s is new") % words
+
+
+_EVENTS = {
+    AuditAction.PIPELINE_CREATED: gettext_lazy("Created"),
+    AuditAction.PIPELINE_UPDATED: gettext_lazy("Changed"),
+    AuditAction.PIPELINE_PAUSED: gettext_lazy("Paused"),
+    AuditAction.PIPELINE_RESUMED: gettext_lazy("Resumed"),
+    AuditAction.PIPELINE_DELETED: gettext_lazy("Deleted"),
+    AuditAction.PIPELINE_RESTORED: gettext_lazy("Restored"),
+}
+
+
+def event_words(action: str) -> str:
+    """What happened to a pipeline, in a word."""
+    return str(_EVENTS.get(AuditAction(action), action))

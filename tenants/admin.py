@@ -1,0 +1,191 @@
+"""People and organizations for operators. Changes go through the services, so the audit log has them."""
+
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from common.access import Role
+from common.errors import DatanikaError
+from common.http import client_ip
+from tenants import selectors, services
+from tenants.actors import Actor
+from tenants.models import ApiKey, Invitation, Membership, Organization, User
+
+
+def _operator(request: HttpRequest) -> Actor:
+    return Actor.operator(cast(User, request.user), ip=client_ip(request))
+
+
+class _NotDeleted:
+    """What others hang on is switched off instead: deleting would go past the audit log."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class _ReadOnly(_NotDeleted):
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(User)
+class UserAdmin(_NotDeleted, BaseUserAdmin):  # type: ignore[type-arg]
+    """Switch a person off with “active”; sessions and sign-ins end at once."""
+
+    add_form = AdminUserCreationForm
+    ordering = ("email",)
+    list_display = ("email", "name", "is_active", "is_staff", "last_login", "date_joined")
+    list_filter = ("is_active", "is_staff", "date_joined")
+    search_fields = ("email", "name")
+    readonly_fields = ("last_login", "date_joined")
+    fieldsets = (
+        (None, {"fields": ("email", "name", "password")}),
+        ("Access", {"fields": ("is_active", "is_staff", "is_superuser")}),
+        ("Times", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = (
+        (
+            None,
+            {
+                "classes": ("wide",),
+                "fields": ("email", "name", "usable_password", "password1", "password2"),
+            },
+        ),
+    )
+
+
+@admin.register(Organization)
+class OrganizationAdmin(_NotDeleted, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("name", "slug", "member_count", "max_concurrent_runs", "created_at")
+    search_fields = ("name", "slug")
+    readonly_fields = ("slug", "last_run_number", "created_at")
+    fields = (
+        "name", "slug", "time_zone", "default_schema", "max_concurrent_runs", "last_run_number",
+        "created_at",
+    )  # fmt: skip
+
+    @admin.display(description="members")
+    def member_count(self, organization: Organization) -> int:
+        return selectors.members_of(organization).count()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """An organization begins with an owner: on its page, or by ``create_organization``."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:
+        wanted = {
+            name: getattr(obj, name)
+            for name in ("name", "time_zone", "default_schema", "max_concurrent_runs")
+        }
+        obj.refresh_from_db()
+        _carry_out(
+            self,
+            request,
+            lambda: services.update_organization(
+                organization=obj, actor=_operator(request), **wanted
+            ),
+        )
+
+
+@admin.register(Membership)
+class MembershipAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("user", "organization", "role", "created_at", "last_seen_at")
+    list_filter = ("role", "organization")
+    list_select_related = ("user", "organization")
+    search_fields = ("user__email", "user__name", "organization__name", "organization__slug")
+    autocomplete_fields = ("user", "organization")
+    readonly_fields = ("created_at", "last_seen_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        fixed = ("user", "organization") if obj else ()
+        return (*fixed, "created_at", "last_seen_at")
+
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
+        role, actor = Role(obj.role), _operator(request)
+        if change:
+            obj.refresh_from_db()
+            _carry_out(
+                self,
+                request,
+                lambda: services.change_role(membership=obj, role=role, actor=actor),
+            )
+        else:
+            made = services.add_member(
+                organization=obj.organization, user=obj.user, role=role, actor=actor
+            )
+            obj.pk = made.pk
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        _carry_out(
+            self,
+            request,
+            lambda: services.remove_member(membership=obj, actor=_operator(request)),
+        )
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        for membership in queryset:
+            self.delete_model(request, membership)
+
+
+@admin.register(Invitation)
+class InvitationAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("email", "organization", "role", "invited_by", "expires_at", "open")
+    list_filter = ("role", "expires_at", "organization")
+    list_select_related = ("organization",)
+    search_fields = ("email", "invited_by", "organization__name", "organization__slug")
+    exclude = ("token_hash",)
+    actions = ("revoke",)
+
+    @admin.display(boolean=True)
+    def open(self, invitation: Invitation) -> bool:
+        return invitation.is_open
+
+    @admin.action(description="Revoke the selected invitations")
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
+        for invitation in queryset:
+            _carry_out(
+                self,
+                request,
+                lambda invitation=invitation: services.revoke_invitation(
+                    invitation=invitation, actor=_operator(request)
+                ),
+            )
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = (
+        "name", "prefix", "organization", "role", "created_by", "expires_at", "last_used_at", "state",
+    )  # fmt: skip
+    list_filter = ("role", "organization", "expires_at")
+    list_select_related = ("organization", "created_by")
+    search_fields = ("name", "prefix", "created_by__email", "organization__name")
+    exclude = ("key_hash",)
+    actions = ("revoke",)
+
+    def state(self, key: ApiKey) -> str:
+        return selectors.key_state(key)
+
+    @admin.action(description="Revoke the selected keys")
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        for key in queryset:
+            _carry_out(
+                self,
+                request,
+                lambda key=key: services.revoke_api_key(key=key, actor=_operator(request)),
+            )
+
+
+def _carry_out(page: Any, request: HttpRequest, change: Any) -> None:
+    """Call the service; its refusal becomes a message, because the admin has no field for it."""
+    try:
+        change()
+    except DatanikaError as error:
+        page.message_user(request, str(error), messages.ERROR)

@@ -1,0 +1,220 @@
+"""Members, invitations and API keys for machines."""
+
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.access import Permission, Role
+from common.http import get_or_404
+from tenants import mail, selectors, services
+from tenants.api_authentication import KeyHolder
+from tenants.api_base import OrganizationAPIView
+from tenants.models import ApiKey, Invitation, Membership, User
+from tenants.organization_views import invitation_link
+
+ROLES = [role.value for role in Role]
+
+
+class MemberSerializer(serializers.ModelSerializer[Membership]):
+    email = serializers.EmailField(source="user.email")
+    name = serializers.CharField(source="user.name")
+
+    class Meta:
+        model = Membership
+        fields = ("id", "email", "name", "role", "created_at", "last_seen_at")
+        read_only_fields = fields
+
+
+class MemberRoleSerializer(serializers.Serializer[Membership]):
+    role = serializers.ChoiceField(ROLES, help_text="Not above the caller's own.")
+
+
+class MemberList(OrganizationAPIView):
+    required: ClassVar = {"GET": Permission.VIEW}
+
+    @extend_schema(summary="List members", responses=MemberSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """Everybody who belongs to the organization."""
+        return self.page(selectors.members_of(self.organization), MemberSerializer, ordering="pk")
+
+
+class MemberDetail(OrganizationAPIView):
+    required: ClassVar = {
+        "GET": Permission.VIEW,
+        "PATCH": Permission.MANAGE_MEMBERS,
+        "DELETE": Permission.MANAGE_MEMBERS,
+    }
+
+    def _membership(self, pk: int) -> Membership:
+        return get_or_404(selectors.members_of(self.organization), pk=pk)
+
+    @extend_schema(summary="Show a member", responses=MemberSerializer)
+    def get(self, request: Request, pk: int) -> Response:
+        return Response(MemberSerializer(self._membership(pk)).data)
+
+    @extend_schema(
+        summary="Change a member's role", request=MemberRoleSerializer, responses=MemberSerializer
+    )
+    def patch(self, request: Request, pk: int) -> Response:
+        """Keys the person made above the new role are revoked. The last owner stays one."""
+        role = Role(self.body(MemberRoleSerializer)["role"])
+        membership = services.change_role(
+            membership=self._membership(pk), role=role, actor=self.actor
+        )
+        return Response(MemberSerializer(membership).data)
+
+    @extend_schema(summary="Remove a member", responses={204: None})
+    def delete(self, request: Request, pk: int) -> Response:
+        """The person loses access and the keys they made are revoked; what they built stays."""
+        services.remove_member(membership=self._membership(pk), actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class InvitationSerializer(serializers.ModelSerializer[Invitation]):
+    is_open = serializers.BooleanField(help_text="Neither used, nor revoked, nor expired.")
+
+    class Meta:
+        model = Invitation
+        fields = ("id", "email", "role", "invited_by", "created_at", "expires_at", "is_open")
+        read_only_fields = fields
+
+
+class InvitationCreateSerializer(serializers.Serializer[Invitation]):
+    email = serializers.EmailField()
+    role = serializers.ChoiceField(ROLES, help_text="Not above the caller's own.")
+
+
+class InvitationCreatedSerializer(InvitationSerializer):
+    link = serializers.CharField(help_text="Where the invited accepts; told this once.")
+    mailed = serializers.BooleanField(help_text="Whether the link was also sent by mail.")
+
+    class Meta(InvitationSerializer.Meta):
+        fields = (*InvitationSerializer.Meta.fields, "link", "mailed")  # type: ignore[assignment]
+        read_only_fields = fields  # type: ignore[assignment]
+
+
+class InvitationList(OrganizationAPIView):
+    required: ClassVar = {"GET": Permission.MANAGE_MEMBERS, "POST": Permission.MANAGE_MEMBERS}
+
+    @extend_schema(summary="List invitations", responses=InvitationSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """Those neither used nor revoked, the newest first."""
+        rows = selectors.open_invitations_of(self.organization)
+        return self.page(rows, InvitationSerializer)
+
+    @extend_schema(
+        summary="Invite somebody",
+        request=InvitationCreateSerializer,
+        responses={201: InvitationCreatedSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Takes the place of an open invitation to the same address."""
+        data = self.body(InvitationCreateSerializer)
+        invitation, token = services.invite(
+            organization=self.organization,
+            email=data["email"],
+            role=Role(data["role"]),
+            actor=self.actor,
+        )
+        link = invitation_link(request._request, token)
+        told = InvitationSerializer(invitation).data
+        answer = {**told, "link": link, "mailed": mail.send_invitation(invitation, link)}
+        return Response(answer, status=status.HTTP_201_CREATED)
+
+
+class InvitationDetail(OrganizationAPIView):
+    required: ClassVar = {"DELETE": Permission.MANAGE_MEMBERS}
+
+    @extend_schema(summary="Revoke an invitation", responses={204: None})
+    def delete(self, request: Request, pk: int) -> Response:
+        """Its link stops working."""
+        rows: QuerySet[Invitation] = selectors.open_invitations_of(self.organization)
+        services.revoke_invitation(invitation=get_or_404(rows, pk=pk), actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
+    created_by = serializers.EmailField(source="created_by.email", default=None, allow_null=True)
+    state = serializers.SerializerMethodField()
+
+    class Meta:
+        model = ApiKey
+        fields = (
+            "id", "name", "prefix", "role", "state", "created_by", "created_at", "expires_at",
+            "last_used_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    def get_state(self, key: ApiKey) -> str:
+        """active, expired or revoked."""
+        return selectors.key_state(key)
+
+
+class ApiKeyCreateSerializer(serializers.Serializer[ApiKey]):
+    name = serializers.CharField(max_length=80)
+    role = serializers.ChoiceField(ROLES, help_text="Not above the caller's own.")
+    days = serializers.IntegerField(
+        min_value=1,
+        max_value=3650,
+        allow_null=True,
+        default=90,
+        help_text="Until it expires; null means it does not.",
+    )
+
+
+class ApiKeyCreatedSerializer(ApiKeySerializer):
+    key = serializers.CharField(help_text="The key itself; told this once.")
+
+    class Meta(ApiKeySerializer.Meta):
+        fields = (*ApiKeySerializer.Meta.fields, "key")  # type: ignore[assignment]
+        read_only_fields = fields  # type: ignore[assignment]
+
+
+class ApiKeyList(OrganizationAPIView):
+    required: ClassVar = {"GET": Permission.VIEW_API_KEYS, "POST": Permission.MANAGE_API_KEYS}
+
+    @extend_schema(summary="List API keys", responses=ApiKeySerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """Admins and owners see every key, editors those they made."""
+        return self.page(selectors.api_keys_of(self.organization, self.actor), ApiKeySerializer)
+
+    @extend_schema(
+        summary="Create an API key",
+        request=ApiKeyCreateSerializer,
+        responses={201: ApiKeyCreatedSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """The answer holds the key itself, which is stored only as a hash."""
+        data = self.body(ApiKeyCreateSerializer)
+        key, text = services.issue_api_key(
+            organization=self.organization,
+            name=data["name"],
+            role=Role(data["role"]),
+            days=data["days"],
+            actor=self.actor,
+            created_by=_person(request.user),
+        )
+        answer = {**ApiKeySerializer(key).data, "key": text}
+        return Response(answer, status=status.HTTP_201_CREATED)
+
+
+class ApiKeyDetail(OrganizationAPIView):
+    required: ClassVar = {"DELETE": Permission.MANAGE_API_KEYS}
+
+    @extend_schema(summary="Revoke an API key", responses={204: None})
+    def delete(self, request: Request, pk: int) -> Response:
+        """It stops working at once and stays in the list as revoked."""
+        keys = selectors.api_keys_of(self.organization, self.actor)
+        services.revoke_api_key(key=get_or_404(keys, pk=pk), actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _person(user: Any) -> User | None:
+    """Who is responsible for a new key: the person, or whoever made the key that asks for it."""
+    if isinstance(user, KeyHolder):
+        return user.key.created_by
+    return user if isinstance(user, User) else None

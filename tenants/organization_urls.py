@@ -1,0 +1,17 @@
+"""Pages of an organization; included by ``tenants.urls``, whose namespace they share."""
+
+from django.urls import path
+
+from tenants import organization_views as views
+
+urlpatterns = [
+    path("members/", views.member_list, name="member-list"),
+    path("members/invite/", views.member_invite, name="member-invite"),
+    path("members/<int:pk>/role/", views.member_role, name="member-role"),
+    path("members/<int:pk>/remove/", views.member_remove, name="member-remove"),
+    path("invitations/<int:pk>/revoke/", views.invitation_revoke, name="invitation-revoke"),
+    path("api-keys/", views.api_key_list, name="api-key-list"),
+    path("api-keys/new/", views.api_key_create, name="api-key-create"),
+    path("api-keys/<int:pk>/revoke/", views.api_key_revoke, name="api-key-revoke"),
+    path("settings/", views.settings, name="settings"),
+]

@@ -1,0 +1,25 @@
+"""Of allauth's pages only those in use; the names are allauth's, which reverses them itself."""
+
+from allauth.account import views as allauth
+from django.urls import path, re_path
+
+from tenants import sign_in_views as views
+
+urlpatterns = [
+    path("login/", views.SignIn.as_view(), name="account_login"),
+    path("logout/", allauth.logout, name="account_logout"),
+    path("inactive/", allauth.account_inactive, name="account_inactive"),
+    path("password/change/", views.PasswordChange.as_view(), name="account_change_password"),
+    path("password/reset/", views.PasswordReset.as_view(), name="account_reset_password"),
+    path("password/reset/done/", allauth.password_reset_done, name="account_reset_password_done"),
+    re_path(
+        r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+        views.NewPassword.as_view(),
+        name="account_reset_password_from_key",
+    ),
+    path(
+        "password/reset/key/done/",
+        allauth.password_reset_from_key_done,
+        name="account_reset_password_from_key_done",
+    ),
+]

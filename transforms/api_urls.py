@@ -1,0 +1,3 @@
+"""API routes of transforms."""
+
+urlpatterns: list[object] = []
