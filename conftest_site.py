@@ -1,16 +1,18 @@
 """The cast of the tests that need a site: two organizations and people of every role."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from django.test import Client
+from pytest_django.fixtures import SettingsWrapper
 
 from common.access import Role
 from tenants import services
 from tenants.actors import Actor
 from tenants.models import Membership, Organization, User
 
-PASSWORD = "correct horse battery staple"
+PASSWORD = "correct horse battery staple"  # noqa: S105
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,7 @@ class Person:
 
 def make_person(name: str, organization: Organization | None = None, role: str = "") -> Person:
     """A person, a member of ``organization`` when given, signed in."""
-    user = services.create_user(
-        email=f"{name.lower()}@example.com", name=name, password=PASSWORD
-    )
+    user = services.create_user(email=f"{name.lower()}@example.com", name=name, password=PASSWORD)
     membership = None
     if organization is not None:
         membership = services.add_member(
@@ -40,6 +40,12 @@ def make_person(name: str, organization: Organization | None = None, role: str =
     client = Client()
     client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
     return Person(user, client, membership)
+
+
+@pytest.fixture(autouse=True)
+def _own_data_dir(settings: SettingsWrapper, tmp_path: Path) -> None:
+    """Organizations of different tests may have the same number; their files must not meet."""
+    settings.DATA_DIR = tmp_path / "data"
 
 
 @pytest.fixture

@@ -24,7 +24,10 @@ class CursorPagination(pagination.CursorPagination):
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Every error as ``{type, title, status, detail, code, field, remedy, errors}``."""
     if isinstance(error, DatanikaError):
-        return _problem(error.http_status, error.code, error.message, error.field, error.remedy)
+        response = _problem(error.http_status, error.code, error.message, error.field, error.remedy)
+        if errors := getattr(error, "errors", None):
+            response.data["errors"] = errors
+        return response
     if isinstance(error, Http404):
         return exception_handler(NotFound(), context)
     if isinstance(error, DjangoPermissionDenied):

@@ -1,6 +1,6 @@
 """Connections for operators. Settings are changed in the product, where the connector's form checks them."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -11,6 +11,24 @@ from connections import services, usage
 from connections.models import Connection, DatasetTable
 from tenants.actors import Actor
 
+_SHOWN = [
+    "organization",
+    "name",
+    "slug",
+    "type_label",
+    "use_as",
+    "shown_address",
+    "config",
+    "stored_secrets",
+    "max_concurrent_runs",
+    "check_status",
+    "checked_at",
+    "check_stages",
+    "created_at",
+    "updated_at",
+    "deleted_at",
+]
+
 
 @admin.register(Connection)
 class ConnectionAdmin(admin.ModelAdmin[Connection]):
@@ -18,24 +36,8 @@ class ConnectionAdmin(admin.ModelAdmin[Connection]):
     list_filter = ["connector", "use_as", "check_status", "deleted_at"]
     search_fields = ["name", "slug", "organization__name", "organization__slug"]
     list_select_related = ["organization"]
-    fields: ClassVar[list[str]] = [
-        "organization",
-        "name",
-        "slug",
-        "type_label",
-        "use_as",
-        "shown_address",
-        "config",
-        "stored_secrets",
-        "max_concurrent_runs",
-        "check_status",
-        "checked_at",
-        "check_stages",
-        "created_at",
-        "updated_at",
-        "deleted_at",
-    ]
-    readonly_fields = [name for name in fields if name not in ("name", "max_concurrent_runs")]
+    fields = [*_SHOWN]
+    readonly_fields = [name for name in _SHOWN if name not in ("name", "max_concurrent_runs")]
     actions = ["check_selected", "put_in_trash", "restore"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:

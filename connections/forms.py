@@ -54,10 +54,6 @@ def build_form(
     if connection:
         first = {**connection.config, "name": connection.name, "use_as": connection.use_as}
     form = _form_class(connector.key)(data=data, initial={**first, **(initial or {})})
-    for field in form.fields.values():
-        # A list with a preselected choice is never left out, so nothing there is optional.
-        if isinstance(field.widget, forms.Select) and field.initial:
-            field.required = True
     stored = connection.secrets if connection else {}
     for name in connector.form_class.secret_fields:
         field = form.fields[name]
@@ -76,6 +72,16 @@ def settings_of(form: ConnectorForm, connector: Connector) -> dict[str, Any]:
         name: form.fields[name].widget.value_from_datadict(form.data, form.files, name)
         for name in connector.form_class.base_fields
     }
+
+
+def without_optional_marks(form: ConnectorForm) -> ConnectorForm:
+    """For showing only: a list with a preselected choice cannot be left empty, so it is not optional."""
+    # Judged before, so that the mark is no rule.
+    form.is_valid()
+    for field in form.fields.values():
+        if isinstance(field.widget, forms.Select) and field.initial:
+            field.required = True
+    return form
 
 
 def dropped_secrets(form: ConnectorForm) -> list[str]:

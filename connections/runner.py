@@ -9,7 +9,7 @@ from django.conf import settings
 
 from common.children.box import Box
 from common.children.client import ChildPool, new_private_dir, run_to_end
-from common.errors import DatanikaError, TransientError, UserError
+from common.errors import DatanikaError, NotFound, TransientError, UserError
 from connections.models import Connection
 from tenants.models import Organization
 
@@ -78,6 +78,8 @@ def call(
     """
     private_dir = make_private_dir()
     full = {**policy(organization), "private_dir": str(private_dir), **spec}
+    # The first call of a process imports dlt and dbt; that is not the system's delay.
+    pool().warm_up()
     outcome = run_to_end(
         pool(),
         entry,
@@ -94,6 +96,8 @@ def call(
 def error_of(event: dict[str, Any]) -> DatanikaError:
     """The exception an ``error`` event stands for."""
     kind: type[DatanikaError] = TransientError if event.get("transient") else UserError
+    if event.get("code") == NotFound.code:
+        kind = NotFound
     error = kind(
         event["message"],
         field=event.get("field", ""),

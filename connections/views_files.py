@@ -17,7 +17,6 @@ from common.http import render_page, say
 from connections import services
 from connections.errors import FileRefused
 from connections.models import Connection
-from connections.services import UPLOADS
 
 TEMPLATE = "connections/file_list.html"
 CONFIRM = "connections/file_delete.html"
@@ -75,8 +74,7 @@ def _show(request: OrganizationRequest, *, error: str = "", status: int = 200) -
         "q": text,
         "files": [file for file in files if text.lower() in file["name"].lower()],
         "total": len(files),
-        "folder": UPLOADS,
-        "limit": settings.MAX_UPLOAD_BYTES,
+        "limit_mb": settings.MAX_UPLOAD_BYTES // 1024**2,
         "error": error,
         "can_edit": request.actor.can(Permission.EDIT),
     }

@@ -18,7 +18,7 @@ from connections import checks, services
 from connections.connectors.base import Connector, ConnectorForm
 from connections.connectors.registry import get_connector
 from connections.errors import InvalidConfiguration
-from connections.forms import build_form, dropped_secrets, settings_of
+from connections.forms import build_form, dropped_secrets, settings_of, without_optional_marks
 from connections.models import CheckStatus, Connection
 from connections.views_files import store_sent
 from connections.views_list import steps
@@ -205,7 +205,7 @@ def _show(request: OrganizationRequest, page: FormPage, *, partial: str) -> Http
         cancel = reverse("connections:connection-detail", args=[organization, connection.slug])
     context = {
         "page": page,
-        "form": page.form,
+        "form": without_optional_marks(page.form),
         "connector": page.connector,
         "connection": connection,
         "verdict": services.status_of(page.stages) if page.stages else "",

@@ -1,7 +1,14 @@
 import os
+import threading
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "datanika_site.settings")
 
 application = get_asgi_application()
+
+# After Django's set-up, which importing the runner needs.
+from connections import runner  # noqa: E402
+
+# Checks and previews fork from a warm parent; it imports dlt and dbt while the first pages are served.
+threading.Thread(target=lambda: runner.pool().warm_up(), name="warm-up", daemon=True).start()

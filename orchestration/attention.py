@@ -136,7 +136,7 @@ def _rejected(facts: Facts) -> Iterator[Item]:
                 "loaded with %(n)d rejected row", "loaded with %(n)d rejected rows", count
             )
             % {"n": count},
-            message=(first.message or first.name) if first else "",
+            message=(first.message or _("in the table %s") % first.name) if first else "",
             at=row["step__finished_at"],
             action=_("Review rows"),
             action_url=f"{url}#results",

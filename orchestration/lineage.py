@@ -22,7 +22,7 @@ from transforms.models import Transformation
 #: Above this the list opens first: a picture of more cannot be read.
 LARGEST_PICTURE = 300
 #: Letters that fit into a node.
-LABEL = 20
+LABEL = 22
 #: Room around the picture, for focus rings.
 MARGIN = 32
 

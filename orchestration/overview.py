@@ -228,7 +228,8 @@ def _rows_tile(current: list[_Bucket], before: list[_Bucket], points: list[list[
         label=_("Rows loaded"),
         value=value,
         unit=unit,
-        delta=f"{change:+.1f} %".replace("-", "−") if change else "",
+        # Beyond tenfold a percentage says nothing.
+        delta=f"{change:+.1f} %".replace("-", "−") if change and change < 1000 else "",
         tone="ok" if change and change > 0 else "",
         spark=[float(_sum(point, lambda b: b.rows)) for point in points] if total else [],
     )

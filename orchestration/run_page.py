@@ -45,7 +45,7 @@ _ROW_WORDS = (
 class Failure:
     """The first error of a run and where it is mended."""
 
-    step: str
+    title: str
     message: str
     remedy: str
     detail: str
@@ -75,6 +75,8 @@ class ResultView:
     #: ``14 read, 2 rejected``: what beside the loaded rows is not zero.
     accounting: str
     notes: list[str]
+    #: The name, told apart where two pipelines of the run have a table of that name.
+    label: str
     tests: list[TestView] = field(default_factory=list)
 
 
@@ -145,7 +147,8 @@ def view_of(run: Run) -> RunView:
     """The run as of now, in a handful of queries however many steps it has."""
     rows = steps_of(run)
     results = results_of(run.organization, rows)
-    steps = [_step_view(run, step, results.get(step.pk, [])) for step in rows]
+    several = sum(step.kind == StepKind.PIPELINE for step in rows) > 1
+    steps = [_step_view(run, step, results.get(step.pk, []), several=several) for step in rows]
     older, newer = neighbours(run)
     return RunView(
         run=run,
@@ -177,7 +180,7 @@ def line_as_json(line: RunLogLine) -> dict[str, Any]:
     return line.as_json() | {"t": f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}"}
 
 
-def _step_view(run: Run, step: RunStep, results: list[RunStepResult]) -> StepView:
+def _step_view(run: Run, step: RunStep, results: list[RunStepResult], *, several: bool) -> StepView:
     tests: dict[str, list[TestView]] = {}
     for result in results:
         if result.kind == "test":
@@ -188,6 +191,7 @@ def _step_view(run: Run, step: RunStep, results: list[RunStepResult]) -> StepVie
             url=_result_url(run, step, result),
             accounting=_accounting(result),
             notes=_notes(result),
+            label=f"{step.name} · {result.name}" if several and step.pipeline_id else result.name,
             tests=tests.pop(result.name, []),
         )
         for result in results
@@ -195,7 +199,7 @@ def _step_view(run: Run, step: RunStep, results: list[RunStepResult]) -> StepVie
     ]
     # A test of something that was not built in this run still has to be seen.
     orphans = [test for group in tests.values() for test in group]
-    views += [ResultView(test.result, "", "", [], [test]) for test in orphans]
+    views += [ResultView(test.result, "", "", [], test.label, [test]) for test in orphans]
     return StepView(step, shown_status(step), _step_url(run, step), views)
 
 
@@ -310,7 +314,8 @@ def _failure(run: Run, steps: Iterable[RunStep]) -> Failure | None:
     if step is None:
         return None
     url, action = _mend(run, step)
-    return Failure(step.name, step.error, step.error_remedy, step.error_detail, url, action)
+    title = _("The build failed.") if len(step.nodes) > 1 else _("%s failed.") % step.name
+    return Failure(title, step.error, step.error_remedy, step.error_detail, url, action)
 
 
 def _mend(run: Run, step: RunStep) -> tuple[str, str]:

@@ -234,6 +234,7 @@ class ResourceForm(forms.Form):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.source_columns, self.filters = columns, filters
+        self.names: list[str] = []
         field = self.fields["write_disposition"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [

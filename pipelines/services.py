@@ -80,7 +80,7 @@ def update_pipeline(
     if definition.dataset != pipeline.dataset or definition.mode != pipeline.mode:
         raise InvalidPipeline(
             "The mode and the destination schema of a pipeline cannot change.",
-            field="dataset",
+            field="mode" if definition.mode != pipeline.mode else "dataset",
             remedy="Create a new pipeline for another schema; the loaded data stay where they are.",
         )
     check_endpoints(pipeline.source, pipeline.destination, definition, pipeline)

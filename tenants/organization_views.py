@@ -216,7 +216,7 @@ def api_key_create(request: OrganizationRequest) -> HttpResponse:
                 reverse("api-organization-list") + f"{request.organization.slug}/pipelines/"
             )
             context: dict[str, Any] = {"key": key, "text": text}
-            context["example"] = f'curl -H "Authorization: Bearer {text}" {address}'
+            context["example"] = f'curl -H "Authorization: Bearer {text}" \\\n  {address}'
             return render(request, "tenants/api_key_created.html", context)
     status = 422 if request.method == "POST" else 200
     return render(request, "tenants/api_key_create.html", {"form": form}, status=status)

@@ -28,7 +28,9 @@ from transforms.models import TestKind, Transformation, TransformationTest
 from transforms.services import TransformationDefinition
 
 #: Types of warehouses that hold numbers: aligned by their digits.
-_NUMBER = re.compile(r"(u?(tiny|small|big|huge)?int|float|double|real|numeric|decimal)", re.I)
+_NUMBER = re.compile(
+    r"(u?(tiny|small|big|huge)?int|float|double|real|numeric|decimal)", re.IGNORECASE
+)
 
 #: Where dbt is asked about SQL that has no proper name yet.
 UNNAMED = "untitled"
@@ -271,9 +273,7 @@ class Editor:
         elif error.field and self.form.is_bound:
             self.form.is_valid()
             self.form.add_error(None, str(error))
-        self._report(
-            Problem(error.message, where=self._label(error.field), remedy=error.remedy)
-        )
+        self._report(Problem(error.message, where=self._label(error.field), remedy=error.remedy))
 
     def report_errors(self) -> None:
         """The forms' own errors as problems: a field may stand in a panel that is not in view."""

@@ -145,7 +145,10 @@ class ColumnForm(forms.Form):
 
     name = forms.CharField(max_length=255, widget=forms.HiddenInput)
     description = forms.CharField(
-        label=_("Description"), required=False, max_length=5_000, widget=forms.TextInput
+        label=_("Description"),
+        required=False,
+        max_length=5_000,
+        widget=forms.TextInput({"class": "input-sm", "placeholder": _("Describe it")}),
     )
 
 

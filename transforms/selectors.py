@@ -122,7 +122,10 @@ def test_counts(organization: Organization) -> dict[int, TestCounts]:
         failed=Count("pk", filter=Q(last_status="failed")),
         warned=Count("pk", filter=Q(last_status="warned")),
     )
-    return {row.pop("transformation"): TestCounts(**row) for row in counted}
+    return {
+        row["transformation"]: TestCounts(row["total"], row["passed"], row["failed"], row["warned"])
+        for row in counted
+    }
 
 
 test_counts.__test__ = False  # type: ignore[attr-defined]

@@ -25,7 +25,6 @@ from transforms.models import (
     TransformationTest,
 )
 
-
 COLUMN_LENGTH = 255
 
 

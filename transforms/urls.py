@@ -12,7 +12,11 @@ urlpatterns = [
     path("-/new/preview/", views_editor.draft_preview, name="draft-preview"),
     path("-/new/compile/", views_editor.draft_compile, name="draft-compile"),
     path("<slug:name>/", views_editor.transformation_detail, name="transformation-detail"),
-    path("<slug:name>/preview/", views_editor.transformation_preview, name="transformation-preview"),
-    path("<slug:name>/compile/", views_editor.transformation_compile, name="transformation-compile"),
+    path(
+        "<slug:name>/preview/", views_editor.transformation_preview, name="transformation-preview"
+    ),
+    path(
+        "<slug:name>/compile/", views_editor.transformation_compile, name="transformation-compile"
+    ),
     path("<slug:name>/delete/", views.transformation_delete, name="transformation-delete"),
 ]

@@ -168,9 +168,7 @@ def _read_sources(request: OrganizationRequest) -> dict[tuple[int, str, str], li
     return found
 
 
-def _source_row(
-    table: DatasetTable, used: dict[tuple[int, str, str], list[str]]
-) -> dict[str, Any]:
+def _source_row(table: DatasetTable, used: dict[tuple[int, str, str], list[str]]) -> dict[str, Any]:
     return {
         "table": table,
         "call": selectors.source_call(table),
@@ -194,5 +192,3 @@ def transformation_delete(request: OrganizationRequest, name: str) -> HttpRespon
         return redirect("transforms:transformation-detail", request.organization.slug, name)
     say(request, _("“%s” is deleted. What it built stays in the warehouse.") % name)
     return redirect("transforms:transformation-list", request.organization.slug)
-
-

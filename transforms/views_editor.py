@@ -217,9 +217,7 @@ def _add_test(request: OrganizationRequest, editor: Editor) -> HttpResponse:
     if not added and not editor.new_test.is_bound:
         editor.result.tab = "problems"
         editor.result.problems.append(Problem(_("Name the column to test."), where=_("Tests")))
-    return _page(
-        request, editor, partial="tests", status=200 if added else 422, panel="tests"
-    )
+    return _page(request, editor, partial="tests", status=200 if added else 422, panel="tests")
 
 
 # Showing -----------------------------------------------------------------------------------------

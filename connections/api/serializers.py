@@ -58,7 +58,7 @@ class ConnectionPatch(serializers.Serializer[Any]):
 
 class StageSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
-    status = serializers.ChoiceField(["ok", "warn", "failed", "skipped"])
+    status = serializers.CharField(help_text="ok, warn, failed or skipped.")
     text = serializers.CharField()
     detail = serializers.CharField(help_text="The other system's own words.")
     remedy = serializers.CharField()
@@ -66,7 +66,7 @@ class StageSerializer(serializers.Serializer[Any]):
 
 
 class CheckSerializer(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(CheckStatus.values)
+    check_status = serializers.ChoiceField(CheckStatus.values)
     stages = StageSerializer(many=True)
 
 
@@ -161,7 +161,7 @@ class ConnectorSerializer(serializers.Serializer[Any]):
     category = serializers.CharField()
     description = serializers.CharField()
     capabilities = CapabilitiesSerializer()
-    fields_ = serializers.SerializerMethodField()
+    fields_ = serializers.SerializerMethodField(method_name="get_form_fields")
 
     def get_fields(self) -> dict[str, Any]:
         # DRF keeps the attribute "fields" for itself; the answer may still use the word.
@@ -170,7 +170,7 @@ class ConnectorSerializer(serializers.Serializer[Any]):
         return found
 
     @extend_schema_field(FieldSerializer(many=True))
-    def get_fields_(self, connector: Connector) -> list[dict[str, Any]]:
+    def get_form_fields(self, connector: Connector) -> list[dict[str, Any]]:
         return list(_form_fields(connector))
 
 
@@ -189,7 +189,7 @@ def as_detail(connection: Connection, uses: list[Use]) -> dict[str, Any]:
 
 
 def as_check(status: str, stages: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"status": str(status), "stages": StageSerializer(stages, many=True).data}
+    return {"check_status": str(status), "stages": StageSerializer(stages, many=True).data}
 
 
 def as_file(file: dict[str, Any]) -> dict[str, Any]:

@@ -8,60 +8,98 @@ import common.crypto
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Connection',
+            name="Connection",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('name', models.CharField(max_length=80)),
-                ('slug', models.SlugField(max_length=64)),
-                ('connector', models.CharField(max_length=32)),
-                ('use_as', models.CharField(choices=[('source', 'Source'), ('destination', 'Destination'), ('both', 'Source and destination')], default='source', max_length=12)),
-                ('config', models.JSONField(blank=True, default=dict)),
-                ('secrets', common.crypto.EncryptedJSONField(blank=True, default=dict, editable=False)),
-                ('max_concurrent_runs', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('check_status', models.CharField(choices=[('untested', 'Untested'), ('healthy', 'Healthy'), ('warning', 'Warning'), ('unreachable', 'Unreachable')], default='untested', editable=False, max_length=12)),
-                ('checked_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('check_stages', models.JSONField(blank=True, default=list, editable=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("name", models.CharField(max_length=80)),
+                ("slug", models.SlugField(max_length=64)),
+                ("connector", models.CharField(max_length=32)),
+                (
+                    "use_as",
+                    models.CharField(
+                        choices=[
+                            ("source", "Source"),
+                            ("destination", "Destination"),
+                            ("both", "Source and destination"),
+                        ],
+                        default="source",
+                        max_length=12,
+                    ),
+                ),
+                ("config", models.JSONField(blank=True, default=dict)),
+                (
+                    "secrets",
+                    common.crypto.EncryptedJSONField(blank=True, default=dict, editable=False),
+                ),
+                ("max_concurrent_runs", models.PositiveSmallIntegerField(blank=True, null=True)),
+                (
+                    "check_status",
+                    models.CharField(
+                        choices=[
+                            ("untested", "Untested"),
+                            ("healthy", "Healthy"),
+                            ("warning", "Warning"),
+                            ("unreachable", "Unreachable"),
+                        ],
+                        default="untested",
+                        editable=False,
+                        max_length=12,
+                    ),
+                ),
+                ("checked_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("check_stages", models.JSONField(blank=True, default=list, editable=False)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True)),
             ],
             options={
-                'ordering': ['name', 'pk'],
-                'abstract': False,
-                'base_manager_name': 'all_organizations',
-                'default_manager_name': 'all_organizations',
+                "ordering": ["name", "pk"],
+                "abstract": False,
+                "base_manager_name": "all_organizations",
+                "default_manager_name": "all_organizations",
             },
             managers=[
-                ('all_organizations', django.db.models.manager.Manager()),
+                ("all_organizations", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='DatasetTable',
+            name="DatasetTable",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('schema', models.CharField(max_length=63)),
-                ('name', models.CharField(max_length=255)),
-                ('columns', models.JSONField(blank=True, default=list)),
-                ('loaded_by', models.CharField(blank=True, max_length=64)),
-                ('loaded_at', models.DateTimeField(blank=True, null=True)),
-                ('row_count', models.BigIntegerField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("schema", models.CharField(max_length=63)),
+                ("name", models.CharField(max_length=255)),
+                ("columns", models.JSONField(blank=True, default=list)),
+                ("loaded_by", models.CharField(blank=True, max_length=64)),
+                ("loaded_at", models.DateTimeField(blank=True, null=True)),
+                ("row_count", models.BigIntegerField(blank=True, null=True)),
             ],
             options={
-                'ordering': ['schema', 'name'],
-                'abstract': False,
-                'base_manager_name': 'all_organizations',
-                'default_manager_name': 'all_organizations',
+                "ordering": ["schema", "name"],
+                "abstract": False,
+                "base_manager_name": "all_organizations",
+                "default_manager_name": "all_organizations",
             },
             managers=[
-                ('all_organizations', django.db.models.manager.Manager()),
+                ("all_organizations", django.db.models.manager.Manager()),
             ],
         ),
     ]

@@ -5,36 +5,53 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('connections', '0001_initial'),
-        ('tenants', '0001_initial'),
+        ("connections", "0001_initial"),
+        ("tenants", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='connection',
-            name='organization',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.organization'),
+            model_name="connection",
+            name="organization",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="tenants.organization",
+            ),
         ),
         migrations.AddField(
-            model_name='datasettable',
-            name='connection',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='connections.connection'),
+            model_name="datasettable",
+            name="connection",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="connections.connection",
+            ),
         ),
         migrations.AddField(
-            model_name='datasettable',
-            name='organization',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.organization'),
+            model_name="datasettable",
+            name="organization",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="tenants.organization",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='connection',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at__isnull', True)), fields=('organization', 'slug'), name='connection_slug_unique'),
+            model_name="connection",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at__isnull", True)),
+                fields=("organization", "slug"),
+                name="connection_slug_unique",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datasettable',
-            constraint=models.UniqueConstraint(fields=('connection', 'schema', 'name'), name='dataset_table_unique'),
+            model_name="datasettable",
+            constraint=models.UniqueConstraint(
+                fields=("connection", "schema", "name"), name="dataset_table_unique"
+            ),
         ),
     ]

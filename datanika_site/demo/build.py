@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import yaml
 
 from connections import runner
@@ -28,6 +29,7 @@ PASSWORD = "fly-from-new-york"  # noqa: S105
 ORGANIZATION = "New York Flights"
 MODELS = Path(__file__).parent / "models"
 FOLDER = "demo"
+WAREHOUSE = "warehouse.duckdb"
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,19 @@ def build(source_url: str = "") -> Demo:
         data.make_postgres(source_url)
     else:
         data.make_sqlite(files)
-    warehouse = _connection(demo, "Warehouse", "duckdb", {"path": "warehouse.duckdb"}, "both")
+    warehouse = _connection(demo, "Warehouse", "duckdb", {"path": WAREHOUSE}, "both")
     _pipelines(demo, warehouse, source_url)
     _transformations(demo, warehouse)
     _orchestration(demo)
     return demo
+
+
+def count_flights(demo: Demo) -> int:
+    """How many flights stand in the warehouse, asked of the file itself."""
+    path = runner.files_root(demo.organization) / WAREHOUSE
+    with duckdb.connect(str(path), read_only=True) as warehouse:
+        found = warehouse.execute("SELECT count(*) FROM raw_flights.flights").fetchone()
+    return int(found[0]) if found else 0
 
 
 def _organization() -> Demo:

@@ -192,9 +192,9 @@ class Load:
             return self._extract(reader, resource, plan)
         except TypesChanged:
             # Once only: the reader has now looked at every value.
+            self._packages.discard()
             table = self._describe(reader, [resource])[resource.label]
             plan = self._plan(reader, resource, table, self._existing([resource]))
-            self._packages.discard()
             return self._extract(reader, resource, plan)
 
     def _extract(self, reader: Reader, resource: Resource, plan: TablePlan) -> Entry:

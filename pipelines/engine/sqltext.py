@@ -1,4 +1,7 @@
-"""SQL text both systems read: names and conditions put together. Quoting itself is the connectors' (``connectors/sql.py``)."""
+"""SQL text both systems read: names and conditions put together.
+
+Quoting itself is the connectors' (``connectors/sql.py``).
+"""
 
 from connections.connectors.sql import Dialect, quote_identifier, quote_text
 

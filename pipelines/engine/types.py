@@ -1,7 +1,8 @@
 """Source type → destination type, and how values travel in between. Pure.
 
-Two transports: CSV text (PostgreSQL's COPY, or DuckDB writing for PostgreSQL) and Parquet (DuckDB to DuckDB). A type that
-would lose something on the way travels as text; one the destination lacks becomes text and is reported.
+Two transports: CSV text (PostgreSQL's COPY, or DuckDB writing for PostgreSQL) and Parquet (DuckDB to
+DuckDB). A type that would lose something on the way travels as text; one the destination lacks becomes
+text and is reported.
 """
 
 import re
@@ -114,9 +115,8 @@ def postgres_to_duckdb(type_name: str) -> Mapping:
     if type_name in _POSTGRES_DUCKDB:
         duck, dlt = _POSTGRES_DUCKDB[type_name]
         return Mapping(duck, transport="VARCHAR" if duck == "JSON" else duck, dlt=dlt)
-    if type_name.startswith(("character varying", "character")):
-        if not type_name.endswith("[]"):
-            return Mapping("VARCHAR", transport="VARCHAR")
+    if type_name.startswith("character") and not type_name.endswith("[]"):
+        return Mapping("VARCHAR", transport="VARCHAR")
     if exact := decimal_of(type_name):
         return Mapping(exact, transport=exact, dlt="decimal")
     if re.match(r"timestamp(\(\d\))? without", type_name):

@@ -11,10 +11,16 @@ from pipelines.engine.errors import CountMismatch
 from pipelines.engine.model import LOAD_ID_COLUMN, Committed, ExistingTable, TablePlan
 from pipelines.engine.readers.base import PartFormat
 
-#: Beside dlt's own tables: one row for each table of each load, written in the transaction of the data. It makes a second
-#: attempt at the same load a no-op, and holds the cursor, so that rows and cursor can never disagree.
+#: Beside dlt's own tables: one row for each table of each load, written in the transaction of the
+#: data. It makes a second attempt at the same load a no-op, and holds the cursor, so that rows and
+#: cursor can never disagree.
 LEDGER = "_dlt_commits"
-LEDGER_COLUMNS = "load_id, table_name, pipeline_name, resource, cursor_column, cursor_value, rows_loaded, rows_deduplicated"
+LEDGER_COLUMNS = (
+    "load_id, table_name, pipeline_name, resource, cursor_column, cursor_value, "
+    "rows_loaded, rows_deduplicated"
+)
+#: Rows of a table older than this are of no use to any attempt; the latest is always kept.
+LEDGER_DAYS = 30
 
 Said = Callable[[int], None]
 

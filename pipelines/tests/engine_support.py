@@ -72,9 +72,9 @@ class Bench:
             try:
                 prepare()
                 self.load(*resources, **changes)
-            except BaseException:
+            finally:
                 traceback.print_exc()
-            os._exit(1)
+                os._exit(1)
         _, status = os.waitpid(child, 0)
         assert os.WIFSIGNALED(status), "the load came to its end"
         assert os.WTERMSIG(status) == signal.SIGKILL

@@ -61,7 +61,10 @@ def row_filter(**changes: Any) -> dict[str, Any]:
         ({"resources": [resource(cursor_initial="1")]}, "resources[0].cursor_column"),
         ({"resources": [resource(filters="x")]}, "resources[0].filters"),
         ({"resources": [resource(filters=[{"column": "a"}])]}, "resources[0].filters[0]"),
-        ({"resources": [resource(filters=[row_filter(column="")])]}, "resources[0].filters[0].column"),
+        (
+            {"resources": [resource(filters=[row_filter(column="")])]},
+            "resources[0].filters[0].column",
+        ),
         ({"resources": [resource(filters=[row_filter(op="like")])]}, "resources[0].filters[0].op"),
         (
             {"resources": [resource(filters=[row_filter(), row_filter(value="")])]},
@@ -115,7 +118,20 @@ def test_a_target_is_made_of_the_name() -> None:
 
 
 def test_yaml_gives_back_what_it_was_given() -> None:
-    texts = ["no", "1e5", "010", "null", "1:30", "2024-01-01", "", "a: b", "x\ny\n", "=", "'\"", "ü"]
+    texts = [
+        "no",
+        "1e5",
+        "010",
+        "null",
+        "1:30",
+        "2024-01-01",
+        "",
+        "a: b",
+        "x\ny\n",
+        "=",
+        "'\"",
+        "ü",
+    ]
     filters = [
         row_filter(op="in", value=[*texts, 1, 2.5, True]),
         *(row_filter(column=text or "c", value=text or "v") for text in texts),

@@ -88,16 +88,18 @@ def test_merge_keeps_the_latest_version_and_counts_the_others(
     )
     pg(
         postgres_url,
-        "INSERT INTO orders VALUES (5, 'second', 2, '2026-03-02'), (5, 'first', 1, '2026-03-01'), (5000, 'new', 3, '2026-03-03')",
+        """INSERT INTO orders VALUES (5, 'second', 2, '2026-03-02'), (5, 'first', 1, '2026-03-01'),
+           (5000, 'new', 3, '2026-03-03')""",
     )
     second = results(shop.load(wanted))["orders"]
     # The row at the old end of the cursor is read again: a tie there must not be lost.
     assert (second["rows_read"], second["rows_loaded"], second["rows_deduplicated"]) == (4, 3, 1)
     query = "SELECT status FROM raw.orders WHERE id = 5"
     count = "SELECT count(*) FROM raw.orders WHERE status IS DISTINCT FROM 'old'"
-    look = (
-        (lambda sql: pg(postgres_url, sql)) if to == "postgres" else (lambda sql: there(shop, sql))
-    )
+
+    def look(sql: str) -> list[tuple[Any, ...]]:
+        return pg(postgres_url, sql) if to == "postgres" else there(shop, sql)
+
     assert look(query) == [("second",)]
     assert look(count) == [(1001,)]
 
@@ -170,7 +172,7 @@ def test_a_column_that_changes_its_type(shop: Bench, postgres_url: str) -> None:
         "ALTER TABLE orders ALTER total TYPE text",
         "ALTER TABLE orders ADD extra int DEFAULT 1",
     )
-    with pytest.raises(TypeConflict, match='"total" of public.orders is VARCHAR now'):
+    with pytest.raises(TypeConflict, match=r'"total" of public\.orders is VARCHAR'):
         shop.load(orders(write_disposition="append"))
     result = results(shop.load(orders()))["orders"]
     assert {"name": "total", "type": "VARCHAR"} in result["columns"]
@@ -230,7 +232,7 @@ def test_a_failing_table_is_named_and_the_others_stay(tmp_path: Path) -> None:
     from pipelines.engine.main import load
 
     wanted = [{"name": name, "target": name[0]} for name in ("a.csv", "b.csv")]
-    with pytest.raises(RaggedFile, match=r"b.csv, line 400002: 2 fields expected, 1 found"):
+    with pytest.raises(RaggedFile, match=r"b\.csv, line 400002: 2 fields expected, 1 found"):
         load({**bench.spec, "resources": wanted}, events.append)
     assert [(e["name"], e["status"]) for e in events if e["event"] == "result"] == [
         ("a.csv", "succeeded"),

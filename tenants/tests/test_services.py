@@ -273,12 +273,12 @@ def test_roles_carry_ever_more_permissions() -> None:
         Permission.MANAGE_MEMBERS,
         Permission.MANAGE_ORGANIZATION,
     }
-    assert ROLE_PERMISSIONS == {
+    assert {
         Role.VIEWER: view,
         Role.EDITOR: edit,
         Role.ADMIN: manage,
         Role.OWNER: set(Permission),
-    }
+    } == ROLE_PERMISSIONS
 
 
 OWNED = [model for model in apps.get_models() if issubclass(model, OrganizationOwned)]
@@ -289,11 +289,11 @@ def test_no_query_reaches_rows_without_naming_the_organization(
     model: type[OrganizationOwned], organization: Organization, stranger: Person
 ) -> None:
     for read in (
-        lambda: model.objects.all(),
+        model.objects.all,
         lambda: model.objects.filter(pk=1),
         lambda: model.objects.get(pk=1),
-        lambda: model.objects.count(),
-        lambda: model.objects.create(),
+        model.objects.count,
+        model.objects.create,
     ):
         with pytest.raises(UnscopedQueryError):
             read()

@@ -7,107 +7,218 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('connections', '0001_initial'),
-        ('tenants', '0001_initial'),
+        ("connections", "0001_initial"),
+        ("tenants", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Transformation',
+            name="Transformation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('name', models.CharField(max_length=63)),
-                ('folder', models.CharField(blank=True, default='models', max_length=120)),
-                ('sql', models.TextField()),
-                ('materialization', models.CharField(choices=[('view', 'View'), ('table', 'Table'), ('incremental', 'Incremental'), ('ephemeral', 'Ephemeral')], default='view', max_length=12)),
-                ('schema', models.CharField(blank=True, max_length=63)),
-                ('description', models.TextField(blank=True)),
-                ('tags', models.JSONField(blank=True, default=list)),
-                ('config', models.JSONField(blank=True, default=dict)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('build_status', models.CharField(choices=[('untested', 'Never'), ('succeeded', 'Succeeded'), ('warning', 'Warned'), ('failed', 'Failed'), ('skipped', 'Skipped')], default='untested', editable=False, max_length=10)),
-                ('built_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('build_seconds', models.FloatField(blank=True, editable=False, null=True)),
-                ('row_count', models.BigIntegerField(blank=True, editable=False, null=True)),
-                ('build_message', models.TextField(blank=True, editable=False)),
-                ('compiled_sql', models.TextField(blank=True, editable=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('connection', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='connections.connection')),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.organization')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("name", models.CharField(max_length=63)),
+                ("folder", models.CharField(blank=True, default="models", max_length=120)),
+                ("sql", models.TextField()),
+                (
+                    "materialization",
+                    models.CharField(
+                        choices=[
+                            ("view", "View"),
+                            ("table", "Table"),
+                            ("incremental", "Incremental"),
+                            ("ephemeral", "Ephemeral"),
+                        ],
+                        default="view",
+                        max_length=12,
+                    ),
+                ),
+                ("schema", models.CharField(blank=True, max_length=63)),
+                ("description", models.TextField(blank=True)),
+                ("tags", models.JSONField(blank=True, default=list)),
+                ("config", models.JSONField(blank=True, default=dict)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                (
+                    "build_status",
+                    models.CharField(
+                        choices=[
+                            ("untested", "Never"),
+                            ("succeeded", "Succeeded"),
+                            ("warning", "Warned"),
+                            ("failed", "Failed"),
+                            ("skipped", "Skipped"),
+                        ],
+                        default="untested",
+                        editable=False,
+                        max_length=10,
+                    ),
+                ),
+                ("built_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("build_seconds", models.FloatField(blank=True, editable=False, null=True)),
+                ("row_count", models.BigIntegerField(blank=True, editable=False, null=True)),
+                ("build_message", models.TextField(blank=True, editable=False)),
+                ("compiled_sql", models.TextField(blank=True, editable=False)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "connection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="connections.connection",
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.organization",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['folder', 'name'],
-                'abstract': False,
-                'base_manager_name': 'all_organizations',
-                'default_manager_name': 'all_organizations',
+                "ordering": ["folder", "name"],
+                "abstract": False,
+                "base_manager_name": "all_organizations",
+                "default_manager_name": "all_organizations",
             },
             managers=[
-                ('all_organizations', django.db.models.manager.Manager()),
+                ("all_organizations", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='TransformationColumn',
+            name="TransformationColumn",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveIntegerField(default=0)),
-                ('name', models.CharField(max_length=255)),
-                ('data_type', models.CharField(blank=True, max_length=80)),
-                ('description', models.TextField(blank=True)),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.organization')),
-                ('transformation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='transforms.transformation')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("position", models.PositiveIntegerField(default=0)),
+                ("name", models.CharField(max_length=255)),
+                ("data_type", models.CharField(blank=True, max_length=80)),
+                ("description", models.TextField(blank=True)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.organization",
+                    ),
+                ),
+                (
+                    "transformation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="transforms.transformation",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position', 'pk'],
-                'abstract': False,
-                'base_manager_name': 'all_organizations',
-                'default_manager_name': 'all_organizations',
+                "ordering": ["position", "pk"],
+                "abstract": False,
+                "base_manager_name": "all_organizations",
+                "default_manager_name": "all_organizations",
             },
             managers=[
-                ('all_organizations', django.db.models.manager.Manager()),
+                ("all_organizations", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='TransformationTest',
+            name="TransformationTest",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('column', models.CharField(max_length=255)),
-                ('kind', models.CharField(choices=[('not_null', 'Not null'), ('unique', 'Unique'), ('accepted_values', 'Accepted values'), ('relationships', 'Relationship')], max_length=16)),
-                ('arguments', models.JSONField(blank=True, default=dict)),
-                ('severity', models.CharField(choices=[('error', 'Error'), ('warn', 'Warning')], default='error', max_length=5)),
-                ('where', models.CharField(blank=True, max_length=500)),
-                ('last_status', models.CharField(blank=True, editable=False, max_length=10)),
-                ('last_failures', models.BigIntegerField(blank=True, editable=False, null=True)),
-                ('last_samples', models.JSONField(blank=True, default=list, editable=False)),
-                ('last_run_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.organization')),
-                ('transformation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='transforms.transformation')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("column", models.CharField(max_length=255)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("not_null", "Not null"),
+                            ("unique", "Unique"),
+                            ("accepted_values", "Accepted values"),
+                            ("relationships", "Relationship"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("arguments", models.JSONField(blank=True, default=dict)),
+                (
+                    "severity",
+                    models.CharField(
+                        choices=[("error", "Error"), ("warn", "Warning")],
+                        default="error",
+                        max_length=5,
+                    ),
+                ),
+                ("where", models.CharField(blank=True, max_length=500)),
+                ("last_status", models.CharField(blank=True, editable=False, max_length=10)),
+                ("last_failures", models.BigIntegerField(blank=True, editable=False, null=True)),
+                ("last_samples", models.JSONField(blank=True, default=list, editable=False)),
+                ("last_run_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.organization",
+                    ),
+                ),
+                (
+                    "transformation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="transforms.transformation",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['column', 'kind', 'pk'],
-                'abstract': False,
-                'base_manager_name': 'all_organizations',
-                'default_manager_name': 'all_organizations',
+                "ordering": ["column", "kind", "pk"],
+                "abstract": False,
+                "base_manager_name": "all_organizations",
+                "default_manager_name": "all_organizations",
             },
             managers=[
-                ('all_organizations', django.db.models.manager.Manager()),
+                ("all_organizations", django.db.models.manager.Manager()),
             ],
         ),
         migrations.AddConstraint(
-            model_name='transformation',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at__isnull', True)), fields=('organization', 'name'), name='transformation_name_unique'),
+            model_name="transformation",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at__isnull", True)),
+                fields=("organization", "name"),
+                name="transformation_name_unique",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transformationcolumn',
-            constraint=models.UniqueConstraint(fields=('transformation', 'name'), name='transformation_column_once'),
+            model_name="transformationcolumn",
+            constraint=models.UniqueConstraint(
+                fields=("transformation", "name"), name="transformation_column_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transformationtest',
-            constraint=models.UniqueConstraint(fields=('transformation', 'column', 'kind'), name='transformation_test_once'),
+            model_name="transformationtest",
+            constraint=models.UniqueConstraint(
+                fields=("transformation", "column", "kind"), name="transformation_test_once"
+            ),
         ),
     ]

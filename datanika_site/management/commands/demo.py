@@ -6,9 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from connections import runner
-from connections.models import Connection, DatasetTable
-from datanika_site.demo.build import EMAIL, PASSWORD, Demo, build
+from datanika_site.demo.build import EMAIL, PASSWORD, Demo, build, count_flights
 from datanika_site.demo.summary import summary_lines
 from datanika_site.preparation import forget_old_bells, prepare
 from datanika_site.processes import (
@@ -99,20 +97,7 @@ class Command(BaseCommand):
             self.stdout.write(line)
         if run.status != Status.SUCCEEDED:
             raise CommandError(f"Run #{run.number} {run.status}: {run.error} {run.error_remedy}")
-        flights = self._count(demo)
+        flights = count_flights(demo)
         self.stdout.write(f"\nflights in the warehouse: {flights:,} rows")
         if flights != FLIGHTS:
             raise CommandError(f"Expected {FLIGHTS:,} flights, found {flights:,}.")
-
-    def _count(self, demo: Demo) -> int:
-        rows = DatasetTable.objects.for_organization(demo.organization)
-        table = rows.get(name="flights")
-        warehouse = Connection.objects.for_organization(demo.organization).get(
-            pk=table.connection_id
-        )
-        # A sample counts what its filters keep; this one keeps every flight.
-        every = [{"column": "flight_id", "op": "gte", "value": 1}]
-        found = runner.sample(
-            warehouse, schema=table.schema, table=table.name, filters=every, limit=1
-        )
-        return int(found["kept"] or 0)

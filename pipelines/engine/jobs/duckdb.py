@@ -13,7 +13,7 @@ from pipelines.engine.endpoints import Limits, duckdb_file, duckdb_session
 from pipelines.engine.errors import BadData
 from pipelines.engine.model import LOAD_ID_COLUMN, Committed, ExistingTable, TablePlan
 from pipelines.engine.sqltext import ident, qualified
-from pipelines.engine.warehouse import LEDGER, LEDGER_COLUMNS, Commit, Said, Warehouse
+from pipelines.engine.warehouse import LEDGER, LEDGER_COLUMNS, LEDGER_DAYS, Commit, Said, Warehouse
 
 _STAGE = "temp.main.staged_rows"
 #: DuckDB's reader refuses a longer line unless it is told; it needs room for several.
@@ -112,6 +112,11 @@ class DuckDbWarehouse(Warehouse):
                 f"INSERT INTO {self._table(LEDGER)} ({LEDGER_COLUMNS}, committed_at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, now())",
                 commit.ledger_row(self.pipeline_name, committed),
+            )
+            con.execute(
+                f"""DELETE FROM {self._table(LEDGER)} WHERE pipeline_name = ? AND table_name = ?
+                    AND load_id <> ? AND committed_at < now() - INTERVAL {LEDGER_DAYS} DAY""",
+                [self.pipeline_name, commit.plan.target, commit.load_id],
             )
             con.execute("COMMIT")
         except BaseException:

@@ -18,7 +18,7 @@ from pipelines.engine.errors import BadData
 from pipelines.engine.jobs.postgres_swap import put_in_place
 from pipelines.engine.model import LOAD_ID_COLUMN, Committed, ExistingTable, TablePlan
 from pipelines.engine.sqltext import ident, qualified
-from pipelines.engine.warehouse import LEDGER, LEDGER_COLUMNS, Commit, Said, Warehouse
+from pipelines.engine.warehouse import LEDGER, LEDGER_COLUMNS, LEDGER_DAYS, Commit, Said, Warehouse
 
 _READ_BYTES = 1 << 18
 _STAGE = '"pg_temp"."staged_rows"'
@@ -233,6 +233,11 @@ class PostgresWarehouse(Warehouse):
         self._run(
             f"INSERT INTO {self._table(LEDGER)} ({LEDGER_COLUMNS}) VALUES ({marks})",
             commit.ledger_row(self.pipeline_name, committed),
+        )
+        self._run(
+            f"""DELETE FROM {self._table(LEDGER)} WHERE pipeline_name = %s AND table_name = %s
+                AND load_id <> %s AND committed_at < now() - interval '{LEDGER_DAYS} days'""",
+            [self.pipeline_name, commit.plan.target, commit.load_id],
         )
 
     def _table(self, name: str) -> str:

@@ -1,7 +1,9 @@
-"""PostgreSQL: COPY (query) TO STDOUT as CSV, in one REPEATABLE READ snapshot. Exact for every type, and at server speed."""
+"""PostgreSQL: COPY (query) TO STDOUT as CSV, in one REPEATABLE READ snapshot.
+
+Exact for every type, and at the speed of the server.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,8 @@ from pipelines.engine.readers.base import (
     up_to,
     window,
 )
+from pipelines.engine.readers.copy_out import copy_out
 from pipelines.engine.sqltext import qualified, where
-
-#: Messages of the COPY protocol (a row each) taken at a time, so that the loop costs per batch and not per row.
-_BATCH = 2048
 
 _CATALOGUE = """
 SELECT n.nspname, c.relname, c.relkind::text, c.reltuples::bigint, a.attname, a.attnotnull,
@@ -131,26 +131,15 @@ class PostgresReader(Reader):
     def _copy(
         self, query: str, directory: Path, counts: Extracted, said: Callable[[int], None]
     ) -> Iterator[Part]:
-        with (
-            self._connection.cursor() as cursor,
-            cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as copy,
-        ):
-            blocks = _blocks(iter(copy))
-            number = 0
-            while (
-                part := _write_part(blocks, directory / f"{number}.csv", counts, said)
-            ) is not None:
-                number += 1
-                yield part
-
-
-def _blocks(messages: Iterator[Any]) -> Iterator[list[Any]]:
-    while block := list(islice(messages, _BATCH)):
-        yield block
+        blocks = copy_out(self._connection, f"COPY ({query}) TO STDOUT (FORMAT csv)")
+        number = 0
+        while (part := _write_part(blocks, directory / f"{number}.csv", counts, said)) is not None:
+            number += 1
+            yield part
 
 
 def _write_part(
-    blocks: Iterator[list[Any]], path: Path, counts: Extracted, said: Callable[[int], None]
+    blocks: Iterator[list[bytes]], path: Path, counts: Extracted, said: Callable[[int], None]
 ) -> Part | None:
     """Blocks hold whole rows, so a part always ends at a row's end."""
     block = next(blocks, None)

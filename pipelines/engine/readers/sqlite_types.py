@@ -108,9 +108,9 @@ def decide(declared: str, stored: Stored | None) -> Decision:
     if stored is None:
         return Decision({"integer": "BIGINT", "text": "VARCHAR", "real": "DOUBLE"}[kind])
     promised = _promised(declared)
-    if promised and not stored.misfits and not stored.blobs:
-        if not (promised.startswith("DECIMAL") and stored.huge):
-            return Decision(promised)
+    rounded = promised.startswith("DECIMAL") and stored.huge
+    if promised and not stored.misfits and not stored.blobs and not rounded:
+        return Decision(promised)
     found = _by_class(declared, stored)
     note = (
         f"declared {declared}, kept as {found}"

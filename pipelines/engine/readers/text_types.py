@@ -1,7 +1,8 @@
-"""Types for columns that are text in the file: decided from what is written, kept to by a guard in every row. Pure.
+"""Types for columns that are text in the file. Pure.
 
-A decimal becomes DECIMAL and never a float; a code such as 00501 stays text. Types come from a sample; a row further down
-that does not keep to them makes the guard stop the read, and the whole file decides the second time.
+They are decided from what is written and kept to by a guard in every row. A decimal becomes DECIMAL
+and never a float; a code such as 00501 stays text. Types come from a sample; a row further down that
+does not keep to them makes the guard stop the read, and the whole file decides the second time.
 """
 
 from dataclasses import dataclass
@@ -37,23 +38,32 @@ class Seen:
 
 def profile_sql(text: str) -> str:
     """The counts of ``Seen`` for an expression of text, in their order."""
-    decimal = f"regexp_full_match({text}, {quote_text(_DECIMAL)})"
+    decimal = _matches(text, _DECIMAL)
     whole = f"length(ltrim(split_part({text}, '.', 1), '-'))"
+    booleans = "('true', 'false', 'True', 'False', 'TRUE', 'FALSE')"
+
+    def readable(pattern: str, kind: str) -> str:
+        condition = f"{_matches(text, pattern)} AND TRY_CAST({text} AS {kind}) IS NOT NULL"
+        return f"count(*) FILTER ({condition})"
+
     return ", ".join(
         [
             f"count({text})",
-            f"count(*) FILTER (regexp_full_match({text}, {quote_text(_INTEGER)}) AND {text} <> '-0')",
-            f"count(*) FILTER ({decimal} AND {text} NOT LIKE '-0')",
+            f"count(*) FILTER ({_matches(text, _INTEGER)} AND {text} <> '-0')",
+            f"count(*) FILTER ({decimal} AND {text} <> '-0')",
             f"max({whole}) FILTER ({decimal})",
             f"max(length(split_part({text}, '.', 2))) FILTER ({decimal})",
-            f"count(*) FILTER ({text} IN ('true', 'false', 'True', 'False', 'TRUE', 'FALSE'))",
-            f"count(*) FILTER (regexp_full_match({text}, {quote_text(_DATE)}) AND TRY_CAST({text} AS DATE) IS NOT NULL)",
-            f"count(*) FILTER (regexp_full_match({text}, {quote_text(_STAMP)}) AND TRY_CAST({text} AS TIMESTAMP) IS NOT NULL)",
-            f"count(*) FILTER (regexp_full_match({text}, {quote_text(_STAMP + _ZONE)})"
-            f" AND TRY_CAST({text} AS TIMESTAMPTZ) IS NOT NULL)",
+            f"count(*) FILTER ({text} IN {booleans})",
+            readable(_DATE, "DATE"),
+            readable(_STAMP, "TIMESTAMP"),
+            readable(_STAMP + _ZONE, "TIMESTAMPTZ"),
             f"max(length(regexp_replace({text}, '[^0-9]', '', 'g'))) FILTER ({decimal})",
         ]
     )
+
+
+def _matches(text: str, pattern: str) -> str:
+    return f"regexp_full_match({text}, {quote_text(pattern)})"
 
 
 def decide(seen: Seen) -> str:
@@ -106,7 +116,7 @@ def _condition(text: str, kind: str) -> str:
     if kind.startswith("DECIMAL"):
         scale = int(kind.rstrip(")").split(",")[1])
         fraction = rf"(\.[0-9]{{1,{scale}}})?" if scale else ""
-        return f"regexp_full_match({text}, {quote_text(f'-?(0|[1-9][0-9]*){fraction}')})"
+        return _matches(text, f"-?(0|[1-9][0-9]*){fraction}")
     if kind == "DOUBLE":
         return "true"
     if kind == "BIGINT":
@@ -118,4 +128,4 @@ def _condition(text: str, kind: str) -> str:
         "TIMESTAMPTZ": _STAMP + _ZONE,
         "BOOLEAN": "true|false|True|False|TRUE|FALSE",
     }
-    return f"regexp_full_match({text}, {quote_text(patterns[kind])})"
+    return _matches(text, patterns[kind])

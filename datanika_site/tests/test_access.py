@@ -1,0 +1,243 @@
+"""Every URL of an organization, asked by everybody who must not get through, and by somebody who may.
+
+The URLs come from the resolver, so one that is added is tested from its first day. One whose arguments nobody can
+make here fails until ``Things`` knows them.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from common.access import ROLE_ORDER, ROLE_PERMISSIONS, Permission, Role
+from conftest_site import Person
+from connections.models import UseAs
+from orchestration import services as orchestration
+from orchestration.tests.factories import (
+    make_connection,
+    make_pipeline,
+    make_run,
+    make_transformation,
+)
+from pipelines import services as pipelines
+from tenants import services as tenants
+from tenants.models import Organization
+
+ORGANIZATION = "<slug:organization>"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+#: Arguments that name no row of an organization, so another organization has them too.
+SHARED = {("new", "connector"), ("connectors", "connector")}
+
+
+@dataclass(frozen=True)
+class Route:
+    """One URL below an organization, with what its view demands of whom."""
+
+    route: str
+    required: dict[str, Permission]
+
+    @property
+    def arguments(self) -> list[tuple[str, str]]:
+        """(the fixed segment before it, name) of each argument but the organization."""
+        found, before = [], ""
+        for segment in self.route.split(ORGANIZATION, 1)[1].strip("/").split("/"):
+            if match := re.fullmatch(r"<(?:\w+:)?(\w+)>", segment):
+                found.append((before, match[1]))
+            else:
+                before = segment
+        return found
+
+    def url(self, organization: Organization, things: dict[tuple[str, str], Any]) -> str:
+        url = "/" + self.route.replace(ORGANIZATION, organization.slug)
+        for argument in self.arguments:
+            value = str(things[argument])
+            url = re.sub(rf"<(?:\w+:)?{argument[1]}>", value, url, count=1)
+        return url
+
+
+def routes(prefix: str) -> list[Route]:
+    found = []
+    for route, pattern in _leaves(get_resolver().url_patterns):
+        if route.startswith(prefix + ORGANIZATION):
+            view = pattern.callback
+            # Pages have one permission, API views one for each method.
+            cls = getattr(view, "cls", None)
+            required = cls.required if cls else {"": view.required_permission}
+            found.append(Route(route, required))
+    assert found
+    return found
+
+
+def _leaves(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _leaves(pattern.url_patterns, route)
+        else:
+            yield route, pattern
+
+
+@pytest.fixture
+def things(organization: Organization, owner: Person) -> dict[tuple[str, str], Any]:
+    """A value for each argument that a URL can have, of rows that exist."""
+    warehouse = make_connection(organization)
+    unused = make_connection(organization, "Unused", UseAs.SOURCE)
+    pipeline = make_pipeline(organization, "Orders", warehouse)
+    transformation = make_transformation(organization, "daily", warehouse)
+    draft = pipelines.start_draft(
+        organization=organization,
+        actor=owner.actor,
+        user=owner.user,
+        data={"source": unused.slug, "resources": [{"schema": "main", "name": "a"}]},
+    )
+    dependency = orchestration.add_dependency(
+        organization=organization,
+        actor=owner.actor,
+        upstream=f"pipeline:{pipeline.slug}",
+        downstream=f"transformation:{transformation.name}",
+    )
+    schedule = orchestration.create_schedule(
+        organization=organization,
+        actor=owner.actor,
+        name="Nightly",
+        expression="0 3 * * *",
+        time_zone="UTC",
+    )
+    run = make_run(organization)
+    invitation, _token = tenants.invite(
+        organization=organization, email="new@example.com", role=Role.VIEWER, actor=owner.actor
+    )
+    key, _text = tenants.issue_api_key(
+        organization=organization,
+        name="CI",
+        role=Role.VIEWER,
+        actor=owner.actor,
+        created_by=owner.user,
+    )
+    assert owner.membership is not None
+    return {
+        ("members", "pk"): owner.membership.pk,
+        ("invitations", "pk"): invitation.pk,
+        ("api-keys", "pk"): key.pk,
+        ("connections", "slug"): warehouse.slug,
+        ("new", "connector"): "duckdb",
+        ("connectors", "connector"): "duckdb",
+        ("files", "name"): "orders.csv",
+        ("pipelines", "slug"): pipeline.slug,
+        ("new", "draft"): draft.pk,
+        ("how", "position"): 0,
+        ("tables", "position"): 0,
+        ("transformations", "name"): transformation.name,
+        ("runs", "number"): run.number,
+        ("dependencies", "pk"): dependency.pk,
+        ("schedules", "slug"): schedule.slug,
+        ("trash", "kind"): "pipeline",
+        ("trash", "pk"): pipeline.pk,
+    }
+
+
+def too_weak(permission: Permission) -> Role | None:
+    """The strongest role without ``permission``; None where every member has it."""
+    weak = [role for role in ROLE_ORDER if permission not in ROLE_PERMISSIONS[role]]
+    return weak[-1] if weak else None
+
+
+def ask(client: Client, url: str, method: str = "") -> tuple[int, str]:
+    """The status and target of a request; without ``method`` of GET, or of POST where GET is refused."""
+    content = {"content_type": "application/json"} if url.startswith("/api/") else {}
+    response = client.generic(method or "GET", url, **content)
+    if not method and response.status_code == 405:
+        response = client.post(url)
+    return response.status_code, response.headers.get("Location", "")
+
+
+@pytest.fixture
+def people(owner: Person, admin: Person, editor: Person, viewer: Person) -> dict[Role, Person]:
+    return {
+        Role.OWNER: owner,
+        Role.ADMIN: admin,
+        Role.EDITOR: editor,
+        Role.VIEWER: viewer,
+    }
+
+
+@pytest.mark.parametrize("prefix", ["o/", "api/v1/organizations/"])
+def test_every_argument_can_be_made(prefix: str, things: dict[tuple[str, str], Any]) -> None:
+    wanted = {argument for route in routes(prefix) for argument in route.arguments}
+    assert wanted <= set(things), "these need a value in the fixture things()"
+
+
+def test_pages(
+    organization: Organization,
+    things: dict[tuple[str, str], Any],
+    people: dict[Role, Person],
+    stranger: Person,
+) -> None:
+    wrong = []
+    for route in routes("o/"):
+        url, permission = route.url(organization, things), route.required[""]
+        status, target = ask(Client(), url)
+        if status != 302 or not target.startswith("/accounts/login/?next="):
+            wrong.append(f"{url} lets anybody in: {status}")
+        if (status := ask(stranger.client, url)[0]) != 404:
+            wrong.append(f"{url} answers a stranger with {status}")
+        if (role := too_weak(permission)) and (status := ask(people[role].client, url)[0]) != 403:
+            wrong.append(f"{url} answers {role} with {status}, but needs {permission}")
+        status = people[Role.OWNER].client.get(url).status_code
+        # Without what a page asks for it may refuse, but not because of who asks.
+        if status in (401, 403, 500) or (
+            status == 404 and ("files", "name") not in route.arguments
+        ):
+            wrong.append(f"{url} answers the owner with {status}")
+    assert wrong == []
+
+
+def test_the_api(
+    organization: Organization,
+    things: dict[tuple[str, str], Any],
+    people: dict[Role, Person],
+    stranger: Person,
+) -> None:
+    wrong = []
+    for route in routes("api/v1/organizations/"):
+        url = route.url(organization, things)
+        for method in METHODS:
+            permission = route.required.get(method)
+            if permission is None:
+                continue
+            if (status := ask(Client(), url, method)[0]) != 401:
+                wrong.append(f"{method} {url} lets anybody in: {status}")
+            if (status := ask(stranger.client, url, method)[0]) != 404:
+                wrong.append(f"{method} {url} answers a stranger with {status}")
+            if (role := too_weak(permission)) and (
+                status := ask(people[role].client, url, method)[0]
+            ) != 403:
+                wrong.append(f"{method} {url} answers {role} with {status}, needs {permission}")
+        if "GET" in route.required:
+            status = ask(people[Role.OWNER].client, url, "GET")[0]
+            if status in (401, 403, 404, 405, 500):
+                wrong.append(f"GET {url} answers the owner with {status}")
+    assert wrong == []
+
+
+def test_objects_of_another_organization_are_not_there(
+    things: dict[tuple[str, str], Any], stranger: Person
+) -> None:
+    """Sam owns Elsewhere and may do everything there, only not to the things of Acme."""
+    assert stranger.membership is not None
+    elsewhere = stranger.membership.organization
+    wrong = []
+    for route in routes("o/") + routes("api/v1/organizations/"):
+        if not set(route.arguments) - SHARED:
+            continue
+        url = route.url(elsewhere, things)
+        methods = [""] if "" in route.required else list(route.required)
+        for method in methods:
+            status = ask(stranger.client, url, method)[0]
+            if status != 404:
+                wrong.append(f"{method} {url} answers {status}")
+    assert wrong == []

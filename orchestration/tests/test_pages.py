@@ -1,0 +1,485 @@
+"""The pages: fragments say what pages say, each role sees its actions, strangers see nothing."""
+
+import json
+import re
+from datetime import UTC, datetime
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from django.utils import timezone
+
+from conftest_site import Person
+from connections.models import Connection
+from orchestration import views_schedules
+from orchestration.models import Dependency, Run, Schedule, Status
+from orchestration.tests import factories as make
+from pipelines import services as pipelines
+from pipelines.models import Pipeline
+from tenants.models import Organization
+
+pytestmark = pytest.mark.django_db
+
+HTMX = {"HX-Request": "true"}
+
+
+def get(client: Client, url: str, *, htmx: bool = False, status: int = 200) -> str:
+    response: HttpResponse = client.get(url, headers=HTMX if htmx else {})  # type: ignore[assignment]
+    assert response.status_code == status, (url, response.status_code)
+    text = response.content.decode()
+    if status == 200 and "<html" in text:
+        assert len(re.findall("<h1", text)) == 1
+        ids = re.findall(r'\bid="([^"]+)"', text)
+        assert len(ids) == len(set(ids)), sorted(i for i in ids if ids.count(i) > 1)
+    assert not re.search(r"\sstyle=|\son[a-z]+=|<script(?![^>]*\bsrc=)", text)
+    return text
+
+
+def test_a_new_organization_gets_three_steps(
+    owner: Person, viewer: Person, client_urls: str
+) -> None:
+    text = get(owner.client, f"{client_urls}/")
+    assert "Three steps to the first table" in text
+    assert "New connection" in text
+    assert "New connection" not in get(viewer.client, f"{client_urls}/")
+
+
+def test_overview(
+    owner: Person,
+    viewer: Person,
+    client_urls: str,
+    failed_run: Run,
+    good_run: Run,
+    schedule: Schedule,
+) -> None:
+    page = get(owner.client, f"{client_urls}/?p=7d")
+    assert "Runs, last 7 days" in page
+    assert "The server refused the password." in page
+    assert "Fix connection" in page
+    assert "loaded with 3 rejected rows" in page
+    assert "At 06:00, Monday through Friday" in page
+    fragment = get(owner.client, f"{client_urls}/?p=7d", htmx=True)
+    assert "<html" not in fragment
+    assert 'data-poll="15"' in fragment
+    assert "loaded with 3 rejected rows" in fragment
+    assert "New pipeline" not in get(viewer.client, f"{client_urls}/")
+    again = make.make_run(failed_run.organization, "pipeline:orders")
+    make.finish(make.steps(again)[0], [make.failed()])
+    assert "failed 2 times in a row" in get(owner.client, f"{client_urls}/")
+
+
+def test_run_list(
+    editor: Person, viewer: Person, client_urls: str, failed_run: Run, good_run: Run
+) -> None:
+    url = f"{client_urls}/runs/"
+    page, fragment = get(editor.client, url), get(editor.client, url, htmx=True)
+    for text in (page, fragment):
+        assert "#1</a>" in text
+        assert "#2</a>" in text
+    assert "<html" not in fragment
+    assert "2 of 2 runs" in fragment
+    assert "/runs/1/retry/" in page
+    assert "Run everything" in page
+    reading = get(viewer.client, url)
+    assert "/runs/1/retry/" not in reading
+    assert "Run everything" not in reading
+
+    def found(query: str) -> list[str]:
+        return re.findall(r"#(\d+)</a>", get(editor.client, f"{url}?{query}", htmx=True))
+
+    assert found("status=failed") == ["1"]
+    assert found("status=active") == []
+    assert found("q=%232") == ["2"]
+    assert found("q=users") == ["2"]
+    assert found("kind=pipeline&period=24h") == ["2", "1"]
+    assert found("kind=dag") == []
+    assert found("target=pipeline:users") == ["2"]
+    assert found("target=connection:warehouse") == ["2", "1"]
+    assert found("before=2") == ["1"]
+    assert found("after=1") == ["2"]
+    assert "No run matches" in get(editor.client, f"{url}?status=cancelled")
+    make.make_run(failed_run.organization, "dag")
+    assert found("target=transformation:stg_orders") == ["3"]
+    assert found("") == ["3", "2", "1"]
+    compact = get(editor.client, f"{url}?target=pipeline:users&compact=1")
+    assert "<html" not in compact
+    assert re.findall(r"#(\d+)</a>", compact) == ["3", "2"]
+    assert 'data-poll="5"' in compact
+
+
+def test_starting_once_cancelling_and_repeating(
+    editor: Person, viewer: Person, client_urls: str, stand: Connection
+) -> None:
+    data = {"target": "pipeline:orders", "select": "orders+", "token": "abc", "full_refresh": "1"}
+    assert viewer.client.post(f"{client_urls}/runs/create/", data).status_code == 403
+    for _ in range(2):
+        response = editor.client.post(f"{client_urls}/runs/create/", data)
+        assert response["Location"] == f"{client_urls}/runs/1/"
+    run = Run.all_organizations.get()
+    assert run.full_refresh
+    assert run.requested_by == "Edith"
+    assert viewer.client.post(f"{client_urls}/runs/1/cancel/").status_code == 403
+    page = get(editor.client, f"{client_urls}/runs/1/")
+    assert 'id="cancel-run"' in page
+    assert 'id="cancel-run"' not in get(viewer.client, f"{client_urls}/runs/1/")
+    editor.client.post(f"{client_urls}/runs/1/cancel/")
+    run.refresh_from_db()
+    assert run.status == Status.CANCELLED
+    assert editor.client.post(f"{client_urls}/runs/1/cancel/").status_code == 409
+    editor.client.post(f"{client_urls}/runs/1/retry/", {"from_failure": "1"})
+    assert Run.all_organizations.get(number=2).retry_of == run
+    missing = editor.client.post(f"{client_urls}/runs/create/", {"target": "pipeline:none"})
+    assert missing.status_code == 404
+
+
+def test_run_page_of_a_failure(
+    editor: Person, viewer: Person, client_urls: str, failed_run: Run
+) -> None:
+    url = f"{client_urls}/runs/1/"
+    page = get(editor.client, url)
+    assert "Orders failed." in page
+    assert "Give another password." in page
+    assert "Run again from failure" in page
+    assert "Fix connection" in page
+    assert "Wait for a worker" in page
+    assert "data-done" in page
+    reading = get(viewer.client, url)
+    assert "Orders failed." in reading
+    assert "Run again" not in reading
+    fragment = get(editor.client, url, htmx=True)
+    assert fragment.count("hx-swap-oob") == 5
+    assert "data-poll" not in fragment  # it has ended
+    assert "data-poll" in get(
+        editor.client, f"{client_urls}/runs/{_queued(failed_run)}/", htmx=True
+    )
+    capsule = get(viewer.client, f"{url}configuration/")
+    assert "&quot;raw_orders&quot;" in capsule
+
+
+def _queued(run: Run) -> int:
+    return make.make_run(run.organization, "pipeline:users").number
+
+
+def test_run_page_accounts_for_rows_and_shows_failing_ones(
+    editor: Person, client_urls: str, good_run: Run
+) -> None:
+    page = get(editor.client, f"{client_urls}/runs/1/")
+    assert "14 read, 2 filtered, 3 rejected" in page
+    run = make.make_run(good_run.organization, "transformation:stg_orders")
+    test = {
+        "event": "result",
+        "kind": "test",
+        "name": "unique_stg_orders_id",
+        "model": "stg_orders",
+        "column": "id",
+        "test_kind": "unique",
+        "status": "failed",
+        "failures": 2,
+        "samples": [{"id": "<b>7</b>", "n": None}],
+    }
+    make.finish(
+        make.steps(run)[0], [make.model("stg_orders"), test, make.failed("A test failed.", "x")]
+    )
+    page = get(editor.client, f"{client_urls}/runs/2/")
+    assert "id: unique: 2 failing rows" in page
+    assert "&lt;b&gt;7&lt;/b&gt;" in page
+    assert ">NULL</td>" in page
+    assert "Open stg_orders" in page
+
+
+def test_run_page_says_what_is_waited_for_and_that_a_worker_was_lost(
+    editor: Person, client_urls: str, stand: Connection, organization: Organization
+) -> None:
+    first = make.make_run(organization, "pipeline:orders")
+    second = make.make_run(organization, "pipeline:users")
+    step = make.take(make.steps(first)[0])
+    from orchestration.engine import claims
+
+    claims.claim(make.steps(second)[0].pk)
+    assert "It waits for “Warehouse”, in use by run #1" in get(
+        editor.client, f"{client_urls}/runs/2/"
+    )
+    step.times_lost, step.attempt = 1, 2
+    step.save(update_fields=["times_lost", "attempt"])
+    page = get(editor.client, f"{client_urls}/runs/1/")
+    assert "resumed after its worker was lost" in page
+    assert "attempt 2 of 3" in page
+
+
+def test_run_log(editor: Person, client_urls: str, failed_run: Run) -> None:
+    url = f"{client_urls}/runs/1/log/"
+    page = editor.client.get(f"{url}?after=0").json()
+    assert [line["n"] for line in page["lines"]] == list(range(1, page["next"] + 1))
+    assert page["done"] is True
+    assert page["state"] == "failed"
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3}", page["lines"][0]["t"])
+    rest = editor.client.get(f"{url}?after={page['next'] - 1}").json()
+    assert len(rest["lines"]) == 1
+    assert editor.client.get(f"{url}?after=x").json()["lines"] == page["lines"]
+    text = b"".join(editor.client.get(f"{client_urls}/runs/1/log.txt")).decode()  # type: ignore[arg-type]
+    assert len(text.splitlines()) == len(page["lines"])
+    assert "The server refused the password." in text
+    # Without ASGI a stream would hold a thread of the server.
+    assert editor.client.get(f"{client_urls}/runs/1/stream/").status_code == 501
+    active = make.make_run(failed_run.organization, "pipeline:users")
+    assert editor.client.get(f"{client_urls}/runs/{active.number}/log/").json()["done"] is False
+
+
+def test_lineage(
+    editor: Person, viewer: Person, client_urls: str, stand: Connection, good_run: Run
+) -> None:
+    url = f"{client_urls}/lineage/"
+    page = get(editor.client, url)
+    assert page.count('class="node"') == 5
+    assert 'data-e="inferred"' in page
+    assert 'data-e="source"' in page
+    listed = get(editor.client, f"{url}?view=list")
+    for name in ("Orders source", "Users", "stg_orders"):
+        assert name in listed
+    panel = get(editor.client, f"{url}?node=transformation:stg_orders&panel=1", htmx=True)
+    assert "<html" not in panel
+    assert "Build with upstream" in panel
+    assert "2 nodes" in panel
+    reading = get(viewer.client, f"{url}?node=transformation:stg_orders")
+    assert "Reads from" in reading
+    assert "Build with upstream" not in reading
+    for query, count in (
+        ("kind=pipeline", 2),
+        ("tag=nightly", 1),
+        ("state=ok", 1),
+        ("q=users", 2),
+        ("around=pipeline:users&steps=1", 2),
+    ):
+        assert get(viewer.client, f"{url}?{query}").count('class="node"') == count, query
+    assert "No node matches" in get(viewer.client, f"{url}?q=nowhere")
+
+
+def test_dependencies(editor: Person, viewer: Person, client_urls: str, stand: Connection) -> None:
+    url = f"{client_urls}/lineage/dependencies/create/"
+    assert viewer.client.get(url).status_code == 403
+    data = {"upstream": "pipeline:orders", "downstream": "pipeline:users"}
+    assert editor.client.post(url, data).status_code == 302
+    assert 'data-e="explicit"' in get(editor.client, f"{client_urls}/lineage/")
+    back = {"upstream": "pipeline:users", "downstream": "pipeline:orders"}
+    response = editor.client.post(url, back)
+    assert response.status_code == 422
+    text = response.content.decode()
+    assert "This would be a circle: pipeline:orders → pipeline:users → pipeline:orders" in text or (
+        "This would be a circle: pipeline:users → pipeline:orders → pipeline:users" in text
+    )
+    assert '<option value="pipeline:users" selected>' in text
+    dependency = Dependency.all_organizations.get()
+    url = f"{client_urls}/lineage/dependencies/{dependency.pk}/delete/"
+    assert viewer.client.post(url).status_code == 403
+    assert editor.client.post(url).status_code == 302
+    assert not Dependency.all_organizations.exists()
+
+
+def test_schedule_form(
+    editor: Person, viewer: Person, client_urls: str, stand: Connection, organization: Organization
+) -> None:
+    url = f"{client_urls}/schedules/create/"
+    assert viewer.client.get(url).status_code == 403
+    data = {
+        "name": "Nightly",
+        "target": "pipeline:orders",
+        "select": "",
+        "cron": "0 6 * * 8",
+        "time_zone": "Europe/Berlin",
+        "missed": "once",
+        "overlap": "skip",
+    }
+    response = editor.client.post(url, data)
+    assert response.status_code == 422
+    text = response.content.decode()
+    assert 'value="0 6 * * 8"' in text
+    assert 'id="id_cron_error"' in text
+    preset = editor.client.post(url, {**data, "preset": "0 * * * *"}).content.decode()
+    assert 'value="0 * * * *"' in preset
+    assert 'value="Nightly"' in preset
+    assert not Schedule.all_organizations.exists()
+    assert editor.client.post(url, {**data, "cron": "0 6 * * 1-5"}).status_code == 302
+    schedule = Schedule.all_organizations.get()
+    assert schedule.cron == "0 6 * * 1-5"
+    edit = f"{client_urls}/schedules/nightly/edit/"
+    assert 'value="0 6 * * 1-5"' in get(editor.client, edit)
+    bad = {**data, "cron": "0 7 * * *", "select": "nowhere"}
+    response = editor.client.post(edit, bad)
+    assert response.status_code == 422
+    assert "&#x27;nowhere&#x27; matches nothing." in response.content.decode()
+    editor.client.post(edit, {**data, "cron": "0 7 * * *"})
+    schedule = Schedule.all_organizations.get()
+    assert schedule.cron == "0 7 * * *"
+
+
+def test_schedule_preview(editor: Person, client_urls: str) -> None:
+    url = f"{client_urls}/schedules/preview/"
+    text = get(editor.client, f"{url}?cron=0+6+*+*+*&time_zone=UTC", htmx=True)
+    assert len(re.findall("<li>", text)) == 5
+    assert "At 06:00" in text
+    assert "5 fields" in get(editor.client, f"{url}?cron=0+6&time_zone=UTC", htmx=True)
+    assert "Mars" in get(editor.client, f"{url}?cron=0+6+*+*+*&time_zone=Mars", htmx=True)
+    filled = get(editor.client, f"{url}?preset=*/15+*+*+*+*&time_zone=UTC", htmx=True)
+    assert 'value="*/15 * * * *"' in filled
+
+
+def test_the_preview_says_when_clocks_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timezone, "now", lambda: datetime(2026, 10, 23, tzinfo=UTC))
+    preview = views_schedules.preview_of("30 6 * * *", "Europe/Berlin")
+    assert "from UTC+02:00 to UTC+01:00" in preview.shift
+    assert "24 Oct" in preview.shift
+    assert views_schedules.preview_of("30 6 * * *", "UTC").shift == ""
+
+
+def test_schedule_list(
+    editor: Person, viewer: Person, client_urls: str, schedule: Schedule
+) -> None:
+    url = f"{client_urls}/schedules/"
+    page = get(editor.client, url)
+    assert "At 06:00, Monday through Friday" in page
+    assert "0 6 * * 1-5" in page
+    assert "toggle/" in page
+    reading = get(viewer.client, url)
+    assert "Nightly" in reading
+    assert "toggle/" not in reading
+    assert "No schedule matches" in get(viewer.client, f"{url}?q=zzz", htmx=True)
+    assert viewer.client.post(f"{url}nightly/toggle/").status_code == 403
+    editor.client.post(f"{url}nightly/toggle/")
+    schedule.refresh_from_db()
+    assert not schedule.is_active
+    assert "Resume" in get(editor.client, url)
+    editor.client.post(f"{url}nightly/delete/")
+    assert "No schedules yet" in get(editor.client, url)
+
+
+def test_trash(
+    editor: Person, viewer: Person, client_urls: str, schedule: Schedule, stand: Connection
+) -> None:
+    editor.client.post(f"{client_urls}/schedules/nightly/delete/")
+    pipeline = Pipeline.all_organizations.get(slug="users")
+    pipelines.delete_pipeline(pipeline=pipeline, actor=make.OPERATOR)
+    page = get(editor.client, f"{client_urls}/trash/")
+    assert "Nightly" in page
+    assert "Users" in page
+    assert "restore/" not in get(viewer.client, f"{client_urls}/trash/")
+    for kind, pk in (("schedule", schedule.pk), ("pipeline", pipeline.pk)):
+        url = f"{client_urls}/trash/{kind}/{pk}/restore/"
+        assert viewer.client.post(url).status_code == 403
+        assert editor.client.post(url).status_code == 302
+        assert editor.client.post(url).status_code == 404
+    assert editor.client.post(f"{client_urls}/trash/run/1/restore/").status_code == 404
+    assert "The trash is empty" in get(editor.client, f"{client_urls}/trash/")
+
+
+def test_palette(
+    editor: Person, viewer: Person, client_urls: str, schedule: Schedule, good_run: Run
+) -> None:
+    url = f"{client_urls}/palette/"
+    assert "New pipeline" in get(editor.client, url)
+    reading = get(viewer.client, url)
+    assert "Lineage" in reading
+    assert "New pipeline" not in reading
+    assert "Audit" not in reading
+    for query, found in (
+        ("order", "Orders"), ("stg", "stg_orders"), ("ware", "Warehouse"),
+        ("night", "Nightly"), ("%231", "#1 Users"), ("runs", "Runs"),
+    ):  # fmt: skip
+        assert found in get(editor.client, f"{url}?q={query}"), query
+    assert "Nothing found" in get(editor.client, f"{url}?q=zzzz")
+
+
+PATHS = (
+    "", "runs/", "runs/1/", "runs/1/configuration/", "runs/1/log/", "runs/1/log.txt",
+    "runs/1/stream/", "lineage/", "lineage/dependencies/create/", "schedules/",
+    "schedules/create/", "schedules/nightly/edit/", "schedules/preview/", "palette/", "trash/",
+)  # fmt: skip
+
+
+def test_strangers_and_other_organizations(
+    stranger: Person, client_urls: str, failed_run: Run, schedule: Schedule
+) -> None:
+    for path in PATHS:
+        assert stranger.client.get(f"{client_urls}/{path}").status_code == 404, path
+    for path in ("runs/1/", "runs/1/log/", "schedules/nightly/edit/"):
+        assert stranger.client.get(f"/o/elsewhere/{path}").status_code == 404, path
+    for path in ("runs/1/cancel/", "runs/1/retry/", "schedules/nightly/delete/"):
+        assert stranger.client.post(f"/o/elsewhere/{path}").status_code == 404, path
+    body = {"target": "pipeline:orders"}
+    assert stranger.client.post("/o/elsewhere/runs/create/", body).status_code == 404
+
+
+class TestApi:
+    @pytest.fixture
+    def api(self, organization: Organization) -> str:
+        return f"/api/v1/organizations/{organization.slug}"
+
+    def test_runs(
+        self, api: str, editor: Person, viewer: Person, stranger: Person, failed_run: Run
+    ) -> None:
+        def post(person: Person, path: str, data: object = None, **headers: str) -> HttpResponse:
+            body = json.dumps(data or {})
+            return person.client.post(  # type: ignore[return-value]
+                f"{api}/{path}", body, content_type="application/json", headers=headers
+            )
+
+        data = {"target": "pipeline:users"}
+        assert post(viewer, "runs/", data).status_code == 403
+        key = {"Idempotency-Key": "once"}
+        first, second = post(editor, "runs/", data, **key), post(editor, "runs/", data, **key)
+        assert first.status_code == 201
+        assert first.json()["number"] == second.json()["number"] == 2
+        assert first.json()["trigger"] == "api"
+        problem = post(editor, "runs/", {"target": "pipeline:none"})
+        assert problem.status_code == 404
+        assert problem.json()["field"] == "target"
+        assert post(editor, "runs/", {}).status_code == 422
+        assert post(editor, "runs/", data, **{"Idempotency-Key": "x" * 81}).status_code == 422
+        found = viewer.client.get(f"{api}/runs/?status=failed").json()["results"]
+        assert [run["number"] for run in found] == [1]
+        detail = viewer.client.get(f"{api}/runs/1/").json()
+        assert detail["error"] == "The server refused the password."
+        assert "nodes" in detail["capsule"]
+        steps = viewer.client.get(f"{api}/runs/1/steps/").json()
+        assert steps[0]["error_code"] == "authentication_failed"
+        log = viewer.client.get(f"{api}/runs/1/logs/?after=1").json()
+        assert log["done"] is True
+        assert log["lines"][0]["n"] == 2
+        assert post(editor, "runs/2/cancel/").json()["status"] == "cancelled"
+        assert post(editor, "runs/2/cancel/").status_code == 409
+        assert post(editor, "runs/1/retry/", {"from_failure": True}).status_code == 201
+        assert stranger.client.get(f"{api}/runs/").status_code == 404
+
+    def test_graph_dependencies_and_schedules(
+        self, api: str, editor: Person, viewer: Person, stand: Connection
+    ) -> None:
+        def send(person: Person, method: str, path: str, data: object) -> HttpResponse:
+            return getattr(person.client, method)(  # type: ignore[no-any-return]
+                f"{api}/{path}", json.dumps(data), content_type="application/json"
+            )
+
+        edge = {"upstream": "pipeline:orders", "downstream": "pipeline:users"}
+        assert send(viewer, "post", "dependencies/", edge).status_code == 403
+        made = send(editor, "post", "dependencies/", edge)
+        assert made.status_code == 201
+        back = {"upstream": "pipeline:users", "downstream": "pipeline:orders"}
+        assert send(editor, "post", "dependencies/", back).json()["code"] == "cyclic_dependency"
+        assert viewer.client.get(f"{api}/dependencies/").json() == [made.json()]
+        graph = viewer.client.get(f"{api}/graph/").json()
+        assert len(graph["nodes"]) == 5
+        assert {e["kind"] for e in graph["edges"]} == {"explicit", "inferred", "source"}
+        pk = made.json()["id"]
+        assert send(editor, "delete", f"dependencies/{pk}/", {}).status_code == 204
+
+        wanted = {"name": "Nightly", "cron": "0 6 * * *", "target": "pipeline:orders"}
+        assert send(viewer, "post", "schedules/", wanted).status_code == 403
+        bad = send(editor, "post", "schedules/", {**wanted, "cron": "0 6"})
+        assert (bad.status_code, bad.json()["field"]) == (422, "cron")
+        made = send(editor, "post", "schedules/", wanted)
+        assert made.status_code == 201
+        assert made.json()["time_zone"] == "UTC"
+        changed = send(editor, "patch", "schedules/nightly/", {"cron": "0 7 * * *"}).json()
+        assert (changed["cron"], changed["target"]) == ("0 7 * * *", "pipeline:orders")
+        assert send(editor, "post", "schedules/nightly/pause/", {}).json()["is_active"] is False
+        assert send(editor, "post", "schedules/nightly/resume/", {}).json()["next_run_at"]
+        assert send(editor, "delete", "schedules/nightly/", {}).status_code == 204
+        assert viewer.client.get(f"{api}/schedules/").json() == []

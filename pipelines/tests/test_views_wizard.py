@@ -1,0 +1,248 @@
+"""The wizard from the first click to the pipeline, through the pages, on real sources."""
+
+import re
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.urls import reverse
+
+from conftest_site import Person
+from connections.runner import pool
+from pipelines import services
+from pipelines.models import FilterOperator, Pipeline, PipelineDraft, WriteDisposition
+from pipelines.tests.factories import make_csv, make_pipeline, make_shop, make_warehouse
+from pipelines.wizard import Draft
+from tenants.models import Organization
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _warm() -> None:
+    """The warm parent imports dlt and dbt once; on a busy machine that outlasts a question's time."""
+    pool().warm_up()
+
+
+class Wizard:
+    """A person's way through the steps."""
+
+    def __init__(self, person: Person, organization: Organization) -> None:
+        self.client, self.organization = person.client, organization
+        self.root = reverse("pipelines:pipeline-create", args=[organization.slug])
+
+    def begin(self, source: str) -> str:
+        """Choose the source; where it leads."""
+        response = self.client.post(self.root, {"source": source})
+        assert response.status_code == 302
+        self.pk = PipelineDraft.objects.for_organization(self.organization).get().pk
+        return str(response["Location"])
+
+    def url(self, step: str) -> str:
+        return f"{self.root}{self.pk}/{step}/"
+
+    def get(self, step: str, **query: str) -> str:
+        response = self.client.get(self.url(step), query)
+        assert response.status_code == 200, response
+        return str(response.content.decode())
+
+    def post(self, step: str, data: dict[str, Any], status: int = 302, **headers: str) -> Any:
+        response = self.client.post(self.url(step), data, headers=headers)
+        assert response.status_code == status, response.content.decode()
+        return response
+
+    @property
+    def data(self) -> dict[str, Any]:
+        data: dict[str, Any] = PipelineDraft.all_organizations.get(pk=self.pk).data
+        return data
+
+
+def text_of(response: HttpResponse) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode()))
+
+
+def test_one_table_from_the_source_to_the_pipeline(
+    organization: Organization, editor: Person, viewer: Person, owner: Person
+) -> None:
+    shop, warehouse = make_shop(organization), make_warehouse(organization)
+    wizard = Wizard(editor, organization)
+    assert shop.name in editor.client.get(wizard.root).content.decode()
+    assert not PipelineDraft.all_organizations.exists()
+    assert wizard.begin("shop") == wizard.url("what")
+
+    page = wizard.get("what")
+    assert ">orders<" in page
+    assert ">customers<" in page
+    assert ">customers<" not in wizard.get("what", q="ord")
+    wizard.post("what", {"table": '["main", "orders"]'})
+    # A closed tab loses nothing, and only its owner sees it.
+    listed = editor.client.get(reverse("pipelines:pipeline-list", args=[organization.slug]))
+    assert "Shop: orders" in text_of(listed)
+    for other, status in ((owner, 404), (viewer, 403)):
+        assert other.client.get(wizard.url("how")).status_code == status
+
+    page = wizard.get("how")
+    key = re.search(r'name="primary_key" value="id"[^>]*>', page)
+    assert key is not None
+    assert "checked" in key[0], "the key the source declares is proposed"
+    how: dict[str, Any] = {
+        "write_disposition": "merge",
+        "target": "orders",
+        "columns": ["id", "status", "total", "updated_at"],
+        "primary_key": "id",
+        "cursor_column": "updated_at",
+        "cursor_initial": "2024-01-01",
+        "filter_column": ["status", ""],
+        "filter_op": ["eq", "eq"],
+        "filter_value": ["paid", ""],
+    }
+    added = wizard.post("how", {**how, "action": "add-filter"}, status=200)
+    assert added.content.count(b'name="filter_value"') == 3
+    shown = wizard.post("how", {**how, "action": "preview"}, 200, HX_Request="true")
+    assert "2 of 4 rows kept" in text_of(shown)
+    assert b"<html" not in shown.content
+    wrong = wizard.post("how", {**how, "primary_key": [], "filter_value": ["", ""]}, status=422)
+    assert "A filter needs a value" in text_of(wrong)
+    assert "write_disposition" not in wizard.data["resources"][0]
+    wizard.post("how", how)
+
+    page = wizard.get("destination")
+    assert 'value="raw_shop_orders"' in page
+    wizard.post("destination", {"name": "", "destination": "warehouse"}, status=422)
+    wizard.post("destination", {"name": "Shop orders", "destination": warehouse.slug})
+
+    page = wizard.get("review")
+    assert "merged on id" in page
+    assert "primary_key: [id]" in page
+    target = "pipeline:shop-orders"
+    created = wizard.post("review", {"action": "run", "target": target}, status=307)
+    assert created["Location"] == reverse("orchestration:run-create", args=[organization.slug])
+    pipeline = Pipeline.objects.for_organization(organization).get()
+    resource = services.definition_of(pipeline).resources[0]
+    assert resource.write_disposition is WriteDisposition.MERGE
+    assert (resource.primary_key, resource.columns) == (("id",), ())
+    assert resource.filters == ({"column": "status", "op": "eq", "value": "paid"},)
+    assert pipeline.dataset == "raw_shop_orders"
+    assert not PipelineDraft.all_organizations.exists()
+
+
+def test_a_whole_database_with_a_table_set_apart(
+    organization: Organization, editor: Person
+) -> None:
+    make_shop(organization)
+    make_warehouse(organization)
+    wizard = Wizard(editor, organization)
+    wizard.begin("shop")
+    assert "Take all tables of main" in wizard.get("what", mode="full_database", schema="main")
+    wizard.post("what", {"mode": "full_database", "schema": "main"})
+    wizard.post("how/add", {"table": '["main", "orders"]'})
+    wizard.post("how/add", {"table": '["main", "customers"]'})
+    columns = ["id", "name", "country"]
+    wizard.post("how/1", {"write_disposition": "append", "columns": columns})
+    assert wizard.data["resources"][1]["is_selected"] is False
+    assert "customers is left out" in wizard.get("how")
+    wizard.post("how/0/remove", {})
+    wizard.post("how", {"write_disposition": "append"})
+    wizard.post("destination", {"name": "All", "destination": "warehouse", "dataset": "raw_all"})
+    wizard.post("review", {"action": "create"})
+    pipeline = Pipeline.objects.for_organization(organization).get()
+    assert pipeline.write_disposition == WriteDisposition.APPEND
+    assert [one.name for one in services.resources_of(pipeline)] == ["customers"]
+
+
+def test_files_and_patterns(organization: Organization, editor: Person) -> None:
+    make_csv(organization)
+    make_warehouse(organization)
+    wizard = Wizard(editor, organization)
+    wizard.begin("weather")
+    assert 'value="weather/a.csv"' in wizard.get("what")
+    wizard.post("what", {"patterns": ""}, status=422)
+    wizard.post("what", {"chosen": ["weather/a.csv"], "patterns": "weather/*.csv\nother/a.csv"})
+    targets = [one["target"] for one in wizard.data["resources"]]
+    assert targets == ["a", "weather", "a_2"]
+    wizard.post("how/2/remove", {})
+    assert ">day<" in wizard.get("how/1")
+    wizard.post("how", {})
+    wizard.post("destination", {"name": "Weather", "destination": "warehouse"})
+    wizard.post("review", {"action": "create"})
+    assert Pipeline.objects.for_organization(organization).get().mode == "files"
+
+
+def test_back_and_forth_keeps_and_forgets(organization: Organization, editor: Person) -> None:
+    shop = make_shop(organization)
+    make_csv(organization)
+    wizard = Wizard(editor, organization)
+    wizard.begin("shop")
+    assert editor.client.get(wizard.url("review")).status_code == 200
+    assert "Choose a destination first" in wizard.get("review")
+    assert wizard.client.get(wizard.url("how"))["Location"] == wizard.url("what")
+    wizard.post("what", {"table": '["main", "orders"]'})
+    wizard.post("source", {"source": "shop"})
+    assert wizard.data["resources"][0]["name"] == "orders"
+    wizard.post("source", {"source": "weather"})
+    assert "resources" not in wizard.data
+    assert wizard.post("what", {"table": "nonsense"}, status=422)
+    wizard.post("source", {"source": shop.slug})
+    # The source is gone by the time somebody comes back.
+    shop.put_in_trash()
+    assert wizard.client.get(wizard.url("what"))["Location"] == wizard.url("source")
+    wizard.post("discard", {})
+    assert not PipelineDraft.all_organizations.exists()
+
+
+def test_a_silent_source_is_said_and_settings_can_still_be_typed(
+    organization: Organization, editor: Person
+) -> None:
+    pipeline = make_pipeline(organization, editor)
+    pipeline.source.config = {"path": "gone.sqlite"}
+    pipeline.source.save()
+    wizard = Wizard(editor, organization)
+    wizard.begin("shop")
+    page = wizard.get("what")
+    assert "The source did not show its tables" in page
+    assert "gone.sqlite" in page
+    url = reverse("pipelines:resource-update", args=[organization.slug, pipeline.slug, 0])
+    assert "could not be asked" in editor.client.get(url).content.decode()
+    data = {"write_disposition": "merge", "primary_key": "id, status", "version": "1"}
+    assert editor.client.post(url, data).status_code == 302
+    assert services.definition_of(pipeline).resources[0].primary_key == ("id", "status")
+
+
+@pytest.mark.parametrize("op", FilterOperator.values)
+def test_each_operator_comes_through_the_form(
+    organization: Organization, editor: Person, op: str
+) -> None:
+    pipeline = make_pipeline(organization, editor)
+    url = reverse("pipelines:resource-update", args=[organization.slug, pipeline.slug, 0])
+    data = {
+        "write_disposition": "replace",
+        "columns": ["id", "status"],
+        "filter_column": "status",
+        "filter_op": op,
+        "filter_value": "draft, paid" if "in" in op else "draft",
+        "version": "1",
+    }
+    assert editor.client.post(url, {**data, "filter_value": " "}).status_code == 422
+    assert editor.client.post(url, data).status_code == 302
+    resource = services.definition_of(pipeline).resources[0]
+    value = ["draft", "paid"] if "in" in op else "draft"
+    assert resource.filters == ({"column": "status", "op": op, "value": value},)
+    assert resource.columns == ("id", "status")
+    # Shown again as it was typed.
+    assert data["filter_value"] in editor.client.get(url).content.decode()
+    assert editor.client.post(url, data).status_code == 422, "version 1 is no longer the newest"
+
+
+def test_a_duplicate_is_a_draft_with_a_schema_of_its_own(
+    organization: Organization, editor: Person
+) -> None:
+    pipeline = make_pipeline(organization, editor)
+    url = reverse("pipelines:pipeline-duplicate", args=[organization.slug, pipeline.slug])
+    editor.client.post(url)
+    draft = Draft.load(PipelineDraft.objects.for_organization(organization).get())
+    page = editor.client.get(draft.url("destination")).content.decode()
+    assert "Copy of Shop orders" in page
+    taken = {"name": "Copy", "destination": "warehouse", "dataset": "raw_shop"}
+    refused = editor.client.post(draft.url("destination"), taken)
+    assert refused.status_code == 422
+    assert "loads into the schema" in refused.content.decode()
