@@ -1,5 +1,6 @@
 """Cron against times written down by hand."""
 
+import itertools
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -74,7 +75,7 @@ def test_every_hour_has_no_gap_and_no_double_around_a_shift(zone: str) -> None:
         times = cron.next_times("0 * * * *", zone, day, 24 * 30)
         seconds = {
             (b.astimezone(UTC) - a.astimezone(UTC)).total_seconds()
-            for a, b in zip(times, times[1:], strict=False)
+            for a, b in itertools.pairwise(times)
         }
         assert seconds == {3600.0}
 

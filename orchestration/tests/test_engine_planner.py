@@ -1,5 +1,7 @@
 """The planner on plain data: order, grouping, selections, circles, size."""
 
+import itertools
+
 import pytest
 
 from orchestration.engine.planner import Graph, GraphNode, plan, select
@@ -125,7 +127,7 @@ def test_layout_puts_upstream_left_and_overlaps_nothing() -> None:
         columns.setdefault(place.x, []).append(place.y)
     for ys in columns.values():
         ordered = sorted(ys)
-        assert all(b - a >= HEIGHT for a, b in zip(ordered, ordered[1:], strict=False))
+        assert all(b - a >= HEIGHT for a, b in itertools.pairwise(ordered))
     assert set(picture.paths) == edges
     # A source stands next to its first reader, not in the first column.
     assert picture.places["d"].x == picture.places["b"].x
