@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
-from pytest_django import SettingsWrapper
 
 from common.access import Role
 from tenants import services
@@ -43,7 +43,7 @@ def make_person(name: str, organization: Organization | None = None, role: str =
 
 
 @pytest.fixture(autouse=True)
-def _own_data_dir(settings: SettingsWrapper, tmp_path: Path) -> None:
+def _own_data_dir(settings: Any, tmp_path: Path) -> None:
     """Organizations of different tests may have the same number; their files must not meet."""
     settings.DATA_DIR = tmp_path / "data"
 

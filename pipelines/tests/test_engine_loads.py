@@ -274,8 +274,8 @@ def test_json_lines_and_parquet(tmp_path: Path, postgres_url: str) -> None:
     ]
     with duckdb.connect() as con:
         con.execute(
-            "COPY (SELECT 1.10::DECIMAL(10,2) d, [1,2] l, {'a': 1} s, 'x'::BLOB b, '2026-01-01 00:00:00.123456'::TIMESTAMP_NS n,"
-            f" 1::UBIGINT u, 'é' t, '' e) TO '{bench.files / 'p.parquet'}' (FORMAT parquet)"
+            "COPY (SELECT 1.10::DECIMAL(10,2) d, [1,2] l, {'a': 1} s, 'x'::BLOB b,"
+            f" '2026-01-01 00:00:00.123456'::TIMESTAMP_NS n, 1::UBIGINT u, 'é' t, '' e) TO '{bench.files / 'p.parquet'}' (FORMAT parquet)"
         )
     for destination in (postgres_endpoint(postgres_url), file_endpoint("duckdb", "w.duckdb")):
         bench.spec |= {"source": file_endpoint("parquet", "*.parquet"), "destination": destination}
@@ -298,8 +298,8 @@ def test_duckdb_to_duckdb_keeps_its_own_types(tmp_path: Path) -> None:
         con.execute(
             """CREATE TABLE t AS SELECT 170141183460469231731687303715884105727::HUGEINT h,
                INTERVAL '1 month 2 days 03:04:05.123456' i, 'infinity'::TIMESTAMP inf, 'nan'::DOUBLE n, 255::UTINYINT u,
-               TIMETZ '10:00:00+02' tz, 'a'::ENUM('a', 'b') e, MAP {'k': 1} m, '{"a": 1.10}'::JSON j, uuid() g, '101'::BIT bits,
-               [1::HUGEINT] lh, TIMESTAMP_S '2026-01-01 00:00:00' ts"""
+               TIMETZ '10:00:00+02' tz, 'a'::ENUM('a', 'b') e, MAP {'k': 1} m, '{"a": 1.10}'::JSON j, uuid() g,
+               '101'::BIT bits, [1::HUGEINT] lh, TIMESTAMP_S '2026-01-01 00:00:00' ts"""
         )
     result = results(bench.load({"schema": "main", "name": "t", "target": "t"}))["t"]
     query = "SELECT COLUMNS(* EXCLUDE (e, lh, g))::VARCHAR FROM {}"
