@@ -39,7 +39,7 @@ def lineage(request: OrganizationRequest) -> HttpResponse:
     view = request.GET.get("view") or ("list" if too_large else "graph")
     selected = everything.nodes.get(request.GET.get("node", ""))
     context: dict[str, Any] = {
-        "filter": wanted,
+        "wanted": wanted,
         "view": view,
         "too_large": too_large,
         "largest": LARGEST_PICTURE,

@@ -51,7 +51,7 @@ def run_list(request: OrganizationRequest) -> HttpResponse:
     before, after = _number(query.get("before")), _number(query.get("after"))
     page = page_of_runs(request.organization, wanted, before=before, after=after)
     context: dict[str, Any] = {
-        "filter": wanted,
+        "wanted": wanted,
         "page": page,
         "runs": [*page.active, *page.ended],
         "can_run": request.actor.can(Permission.RUN),
@@ -80,7 +80,7 @@ def _compact(request: OrganizationRequest, wanted: RunFilter) -> HttpResponse:
         "runs": [*page.active, *page.ended][:COMPACT],
         "page": page,
         "active": bool(page.active),
-        "filter": wanted,
+        "wanted": wanted,
         "url": request.get_full_path(),
     }
     return render_page(request, "orchestration/run_compact.html", context)

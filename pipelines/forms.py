@@ -238,7 +238,9 @@ class ResourceForm(forms.Form):
         field = self.fields["write_disposition"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [
-            (one.value, one.label) for one in WriteDisposition if one.value in dispositions
+            (value, WriteDisposition(value).label)
+            for value in DISPOSITIONS
+            if value in dispositions
         ]
         if not may_leave_out:
             del self.fields["is_selected"]
@@ -285,6 +287,10 @@ class ResourceForm(forms.Form):
             )
             for name in self.names
         ]
+
+    @property
+    def takes_all(self) -> bool:
+        return all(row.is_taken for row in self.column_rows)
 
     def _ticked(self, name: str) -> list[str]:
         if self.is_bound and isinstance(self.data, QueryDict):

@@ -168,9 +168,18 @@ def changes_of(pipeline: Pipeline) -> list[Change]:
 
 
 def _lines(changes: dict[str, Any]) -> list[DiffLine]:
-    before = {key: pair[0] for key, pair in changes.items() if pair[0] not in (None, "", [])}
-    after = {key: pair[1] for key, pair in changes.items() if pair[1] not in (None, "", [])}
-    old, new = (yaml.dump(side).splitlines() if side else [] for side in (before, after))
+    sides = (_filled({key: pair[at] for key, pair in changes.items()}) for at in (0, 1))
+    old, new = (yaml.dump(side).splitlines() if side else [] for side in sides)
     kinds = {"+ ": "add", "- ": "del", "  ": ""}
     compared = difflib.ndiff(old, new)
     return [DiffLine(kinds[line[:2]], line[2:]) for line in compared if line[:2] in kinds]
+
+
+def _filled(value: Any) -> Any:
+    """Without what is empty: a change is read by what is there."""
+    if isinstance(value, list):
+        return [_filled(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _filled(item) for key, item in value.items()}
+    return {key: item for key, item in kept.items() if item not in (None, "", [], {})}

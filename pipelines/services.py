@@ -239,18 +239,9 @@ def resources_of(pipeline: Pipeline) -> list[PipelineResource]:
 def snapshot(pipeline: Pipeline) -> dict[str, Any]:
     """The pipeline as plain data: for the audit log, the run capsule and the page."""
     return {
-        "name": pipeline.name,
-        "description": pipeline.description,
+        **definition_of(pipeline).as_dict(),
         "source": pipeline.source.slug,
         "destination": pipeline.destination.slug,
-        "dataset": pipeline.dataset,
-        "mode": pipeline.mode,
-        "source_schema": pipeline.source_schema,
-        "write_disposition": pipeline.write_disposition,
-        "resources": [
-            resource.as_spec("") | {"is_selected": resource.is_selected}
-            for resource in resources_of(pipeline)
-        ],
     }
 
 

@@ -58,6 +58,8 @@ def catalogue_of(
         found.error = error
         return found
     found.tables = [{**one, "value": key_of(one["schema"], one["name"])} for one in page["tables"]]
+    if len(page["schemas"]) == 1:
+        found.schema = page["schemas"][0]
     found.schemas, found.next = list(page["schemas"]), page["next"] or ""
     return found
 

@@ -210,7 +210,7 @@ def _row(holder: DraftHolder, position: int, resource: dict[str, Any]) -> dict[s
 @requires(Permission.EDIT)
 def draft_destination(request: OrganizationRequest, draft: int) -> HttpResponse:
     found = find_draft(request, draft)
-    if "what" not in found.finished():
+    if not {"what", "how"} <= found.finished():
         return redirect(found.url(found.next_step()))
     destinations = destinations_of(request.organization)
     first = found.destination or (destinations[0] if len(destinations) == 1 else None)

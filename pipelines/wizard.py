@@ -69,7 +69,9 @@ class Draft:
         if self.data.get("name"):
             return str(self.data["name"])
         parts = [str(self.source)] if self.source else []
-        if len(self.resources) == 1:
+        if self.mode == Mode.FULL_DATABASE:
+            parts.append(_("all tables"))
+        elif len(self.resources) == 1:
             parts.append(self.resources[0]["name"])
         return ": ".join(parts) or _("Nothing chosen yet")
 

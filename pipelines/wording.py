@@ -88,11 +88,9 @@ def how_words(definition: PipelineDefinition) -> str:
     if len(resources) == 1:
         one = resources[0]
         return f"{kinds[0]}, {write_words(one.write_disposition, one.primary_key)}"
-    incremental = kinds.count(_("Incremental"))
-    return _("%(a)d incremental, %(b)d full copy") % {
-        "a": incremental,
-        "b": len(kinds) - incremental,
-    }
+    words = {_("Incremental"): _("%(n)d incremental"), _("Full copy"): _("%(n)d full copy")}
+    numbers = {kind: kinds.count(kind) for kind in words}
+    return ", ".join(words[kind] % {"n": number} for kind, number in numbers.items() if number)
 
 
 def sentences(

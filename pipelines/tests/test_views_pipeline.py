@@ -82,7 +82,7 @@ def test_pages_by_role(
     for_editor = editor.client.get(url(pipeline, page))
     for_viewer = viewer.client.get(url(pipeline, page))
     assert (for_editor.status_code, for_viewer.status_code) == (200, 200)
-    actions = ('name="target"', "Pause", "Full refresh", "Delete", "Duplicate")
+    actions = ('name="target"', "Pause", "Full refresh", "Delete", "duplicate/")
     assert all(word in for_editor.content.decode() for word in actions)
     assert not any(word in for_viewer.content.decode() for word in actions)
     assert stranger.client.get(url(pipeline, page)).status_code == 404

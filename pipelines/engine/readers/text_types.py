@@ -43,8 +43,9 @@ def profile_sql(text: str) -> str:
     booleans = "('true', 'false', 'True', 'False', 'TRUE', 'FALSE')"
 
     def readable(pattern: str, kind: str) -> str:
-        condition = f"{_matches(text, pattern)} AND TRY_CAST({text} AS {kind}) IS NOT NULL"
-        return f"count(*) FILTER ({condition})"
+        # CASE looks at the few rows that begin like a date; AND would match every row.
+        exact = f"{_matches(text, pattern)} AND TRY_CAST({text} AS {kind}) IS NOT NULL"
+        return f"count(*) FILTER (CASE WHEN {text} LIKE '____-__-__%' THEN {exact} ELSE false END)"
 
     return ", ".join(
         [
@@ -57,7 +58,7 @@ def profile_sql(text: str) -> str:
             readable(_DATE, "DATE"),
             readable(_STAMP, "TIMESTAMP"),
             readable(_STAMP + _ZONE, "TIMESTAMPTZ"),
-            f"max(length(regexp_replace({text}, '[^0-9]', '', 'g'))) FILTER ({decimal})",
+            f"max(length(replace(replace({text}, '-', ''), '.', ''))) FILTER ({decimal})",
         ]
     )
 

@@ -1,0 +1,107 @@
+"""What ``doctor`` looks at: each finding is one line with a remedy where something is wrong."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.migrations.executor import MigrationExecutor
+from django.db.utils import OperationalError
+from kombu.exceptions import OperationalError as BrokerError
+
+from common.children.box import active_protections
+from common.errors import DatanikaError
+from connections import runner
+from datanika_site.celery import app
+
+#: A load writes its packages beside the data before it commits them.
+FREE_GIB = 2
+MOST_THREADS = 1
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``status`` is ok, warn or failed."""
+
+    name: str
+    status: str
+    text: str
+    remedy: str = ""
+
+
+def findings() -> Iterator[Finding]:
+    """Everything, the cheap things first."""
+    yield Finding("Python", "ok", ".".join(str(part) for part in sys.version_info[:3]))
+    yield Finding("Mode", "ok", "embedded" if settings.EMBEDDED else "distributed")
+    yield _keys()
+    yield _disk()
+    yield from _database()
+    yield _broker()
+    for protection in active_protections():
+        status = "ok" if protection.active else "warn"
+        yield Finding(f"Sandbox: {protection.name}", status, protection.detail)
+    yield from _engines()
+
+
+def _keys() -> Finding:
+    text = (
+        f"{len(settings.CREDENTIAL_ENCRYPTION_KEYS)} encryption key(s), from {settings.KEYS_SOURCE}"
+    )
+    return Finding("Keys", "ok", text)
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(Path(settings.DATA_DIR)).free / 1024**3
+    text = f"{free:.1f} GiB free in the data directory"
+    if free < FREE_GIB:
+        return Finding("Disk", "warn", text, "Free some space: loads need room for their packages.")
+    return Finding("Disk", "ok", text)
+
+
+def _database() -> Iterator[Finding]:
+    connection = connections[DEFAULT_DB_ALIAS]
+    try:
+        connection.ensure_connection()
+    except OperationalError as error:
+        said = str(error).splitlines()[0]
+        yield Finding(
+            "Database", "failed", said, "Check that it runs and that DATABASE_URL is right."
+        )
+        return
+    yield Finding("Database", "ok", f"{connection.vendor} answers")
+    executor = MigrationExecutor(connection)
+    pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if pending:
+        text = f"{len(pending)} migration(s) are not applied"
+        yield Finding("Migrations", "failed", text, "Run: datanika migrate")
+    else:
+        yield Finding("Migrations", "ok", "all applied")
+
+
+def _broker() -> Finding:
+    kind = settings.CELERY_BROKER_URL.partition(":")[0]
+    try:
+        with app.connection_for_write() as broker:
+            broker.ensure_connection(max_retries=1, timeout=3)
+    except (BrokerError, OSError) as error:
+        remedy = "Check that it runs and that CELERY_BROKER_URL is right."
+        return Finding("Broker", "failed", f"{kind}: {error}", remedy)
+    return Finding("Broker", "ok", f"{kind} answers")
+
+
+def _engines() -> Iterator[Finding]:
+    try:
+        report = runner.pool().warm_up()
+    except DatanikaError as error:
+        yield Finding("Engines", "failed", error.message, error.remedy)
+        return
+    for module, reason in report.failed.items():
+        yield Finding("Engines", "failed", f"{module}: {reason}", "Install Datanika again.")
+    if report.threads > MOST_THREADS:
+        text = f"the warm parent has {report.threads} threads"
+        yield Finding("Engines", "warn", text, "A library starts threads at import; report this.")
+    if not report.failed:
+        yield Finding("Engines", "ok", "dlt and dbt are loaded")
