@@ -129,8 +129,10 @@ def _check(request: OrganizationRequest, page: FormPage) -> None:
             stored=page.connection,
         )
     except DatanikaError as error:
-        page.problem, page.status = error, 422
+        page.status = 422
         _add_errors(page.form, error)
+        if not isinstance(error, InvalidConfiguration):
+            page.problem = error
         return
     page.stages = result.stages
     request.session[SESSION_KEY] = {

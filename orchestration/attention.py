@@ -1,11 +1,11 @@
 """What needs attention, each with the action that mends it."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -123,11 +123,13 @@ def _rejected(facts: Facts) -> Iterator[Item]:
     rows = RunStepResult.objects.for_organization(facts.organization).filter(
         step__in=last, rows_rejected__gt=0
     )
-    counted = rows.order_by().values("step", "step__run__number", "step__finished_at")
-    for row in counted.annotate(rejected=Sum("rows_rejected")):
-        pipeline, count = last[row["step"]], row["rejected"]
-        url = links.page(facts.organization, "orchestration:run-detail", row["step__run__number"])
-        first = rows.filter(step=row["step"]).first()
+    by_step: dict[int, list[RunStepResult]] = defaultdict(list)
+    for row in rows.select_related("step__run").order_by("pk"):
+        by_step[row.step_id].append(row)
+    for step_id, found in by_step.items():
+        pipeline, step = last[step_id], found[0].step
+        count = sum(row.rows_rejected or 0 for row in found)
+        url = links.page(facts.organization, "orchestration:run-detail", step.run.number)
         yield Item(
             tone="warn",
             name=pipeline.name,
@@ -136,8 +138,8 @@ def _rejected(facts: Facts) -> Iterator[Item]:
                 "loaded with %(n)d rejected row", "loaded with %(n)d rejected rows", count
             )
             % {"n": count},
-            message=(first.message or _("in the table %s") % first.name) if first else "",
-            at=row["step__finished_at"],
+            message=found[0].message or _("in the table %s") % found[0].name,
+            at=step.finished_at,
             action=_("Review rows"),
             action_url=f"{url}#results",
         )

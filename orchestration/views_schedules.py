@@ -121,8 +121,13 @@ def _row(request: OrganizationRequest, schedule: Schedule) -> dict[str, Any]:
         else "",
         "alive": alive,
         "words": cron.in_words(schedule.cron),
-        "starts": [f"{moment:%a %d %b, %H:%M}" for moment in starts],
+        "starts": [_start_text(moment) for moment in starts],
     }
+
+
+def _start_text(moment: datetime) -> str:
+    near = abs(moment - timezone.now()) < timedelta(days=300)
+    return f"{moment:%a %d %b, %H:%M}" if near else f"{moment:%d %b %Y, %H:%M}"
 
 
 def _schedule(request: OrganizationRequest, slug: str) -> Schedule:

@@ -14,6 +14,8 @@ from pipelines.errors import InvalidPipeline
 
 #: Longer than any definition a person would keep in one text.
 MAX_CHARACTERS = 400_000
+#: A filter's value stands at the seventh level.
+MAX_DEPTH = 20
 
 _TAGS = frozenset({"null", "bool", "int", "float", "str", "seq", "map"})
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
@@ -34,16 +36,23 @@ _RESOLVERS = (
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
+    depth = 0
+
     def compose_node(self, parent: Any, index: Any) -> Any:
+        line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
         # An alias could make a small text enormous.
         if self.check_event(yaml.events.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise InvalidPipeline(
-                f"Line {mark.line + 1}: aliases are not understood.",
+                f"Line {line}: aliases are not understood.",
                 field="yaml",
                 remedy="Write the value out.",
             )
-        return super().compose_node(parent, index)
+        if self.depth == MAX_DEPTH:
+            raise InvalidPipeline(f"Line {line}: this is nested too deeply.", field="yaml")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 class _Dumper(yaml.SafeDumper):

@@ -281,6 +281,11 @@ def test_changing_the_server_asks_for_the_secret(
     answer = editor.client.post(f"{base(organization)}shop/edit/", sent)
     assert answer.status_code == 422
     assert "enter this again" in answer.content.decode()
+    tried = editor.client.post(
+        f"{base(organization)}shop/edit/", {**sent, "action": "check"}, headers=HTMX
+    )
+    assert tried.status_code == 422
+    assert 'href="#id_password"' in tried.content.decode()
 
 
 @pytest.mark.parametrize("action", ["check_selected", "put_in_trash", "restore"])

@@ -5,8 +5,11 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from conftest_site import Person
@@ -483,3 +486,60 @@ class TestApi:
         assert send(editor, "post", "schedules/nightly/resume/", {}).json()["next_run_at"]
         assert send(editor, "delete", "schedules/nightly/", {}).status_code == 204
         assert viewer.client.get(f"{api}/schedules/").json() == []
+
+
+def test_pages_take_no_more_queries_for_more_things(
+    editor: Person,
+    client_urls: str,
+    organization: Organization,
+    stand: Connection,
+    schedule: Schedule,
+    good_run: Run,
+) -> None:
+    def counts() -> dict[str, int]:
+        found = {}
+        for path in ("", "runs/", "runs/1/", "lineage/", "schedules/", "palette/?q=p", "trash/"):
+            with CaptureQueriesContext(connection) as captured:
+                get(editor.client, f"{client_urls}/{path}")
+            found[path] = len(captured)
+        return found
+
+    get(editor.client, f"{client_urls}/")  # what is written once a session
+    before = counts()
+    for number in range(3):
+        make.make_pipeline(organization, f"Part {number}", stand, dataset=f"raw_p{number}")
+        sql = f"select * from {{{{ source('raw_p{number}', 'orders') }}}}"
+        make.make_transformation(organization, f"p{number}", stand, sql)
+        run = make.make_run(organization, f"pipeline:part-{number}")
+        make.finish(make.steps(run)[0], [make.table(rows_loaded=8, rows_rejected=2), make.done()])
+    assert counts() == before
+
+
+def test_the_admin_cancels_repeats_and_pauses(
+    owner: Person, organization: Organization, failed_run: Run, schedule: Schedule
+) -> None:
+    owner.user.is_staff = owner.user.is_superuser = True
+    owner.user.save()
+    for name in (
+        "node", "dependency", "schedule", "run", "runstep", "runstepresult", "runlogline"
+    ):  # fmt: skip
+        url = reverse(f"admin:orchestration_{name}_changelist")
+        assert owner.client.get(f"{url}?q=orders").status_code == 200, name
+    url = reverse("admin:orchestration_run_changelist")
+    detail = reverse("admin:orchestration_run_change", args=[failed_run.pk])
+    assert "The server refused the password." in owner.client.get(detail).content.decode()
+    act = {"_selected_action": [failed_run.pk], "action": "requeue"}
+    owner.client.post(url, act)
+    again = Run.all_organizations.get(retry_of=failed_run)
+    assert again.requested_by == "Olga (operator)"
+    owner.client.post(url, {"_selected_action": [again.pk], "action": "cancel"})
+    again.refresh_from_db()
+    assert again.status == Status.CANCELLED
+    refused = owner.client.post(
+        url, {"_selected_action": [again.pk], "action": "cancel"}, follow=True
+    )
+    assert "has ended already" in refused.content.decode()
+    url = reverse("admin:orchestration_schedule_changelist")
+    owner.client.post(url, {"_selected_action": [schedule.pk], "action": "pause"})
+    schedule.refresh_from_db()
+    assert not schedule.is_active

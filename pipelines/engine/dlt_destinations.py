@@ -153,8 +153,9 @@ class _SharedDuckDbSqlClient(DuckDbSqlClient):
         return self._conn
 
     def close_connection(self) -> None:
-        if self._conn:
-            self._conn.close()
+        connection: Any = self._conn
+        if connection is not None:
+            connection.close()
             self._conn = cast(Any, None)
 
 

@@ -57,7 +57,7 @@ class Packages:
         self._directory = work_dir / "dlt"
         self._warehouse = warehouse
         _configure(work_dir, reporter)
-        self._pipeline = self._open()
+        self._pipeline: Any = self._open()
 
     @property
     def schema_hash(self) -> str:

@@ -275,7 +275,8 @@ def test_json_lines_and_parquet(tmp_path: Path, postgres_url: str) -> None:
     with duckdb.connect() as con:
         con.execute(
             "COPY (SELECT 1.10::DECIMAL(10,2) d, [1,2] l, {'a': 1} s, 'x'::BLOB b,"
-            f" '2026-01-01 00:00:00.123456'::TIMESTAMP_NS n, 1::UBIGINT u, 'é' t, '' e) TO '{bench.files / 'p.parquet'}' (FORMAT parquet)"
+            " '2026-01-01 00:00:00.123456'::TIMESTAMP_NS n, 1::UBIGINT u, 'é' t, '' e)"
+            f" TO '{bench.files / 'p.parquet'}' (FORMAT parquet)"
         )
     for destination in (postgres_endpoint(postgres_url), file_endpoint("duckdb", "w.duckdb")):
         bench.spec |= {"source": file_endpoint("parquet", "*.parquet"), "destination": destination}

@@ -32,11 +32,11 @@ INSERT INTO t VALUES
   '10.0.0.1/24', null),
  (2, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
   null, null, '', null, null, null),
- (3, -9223372036854775808, 0, false, -0.01, -0.0000000001, 1e-20, 'NaN', 'Infinity', '1970-01-01', '1900-01-01 00:00:00+00',
-  '9999-12-31', '00:00', '-1 day', 'null', '[]', '{}', '{}', '\x', '00000000-0000-0000-0000-000000000000',
+ (3, -9223372036854775808, 0, false, -0.01, -0.0000000001, 1e-20, 'NaN', 'Infinity', '1970-01-01',
+  '1900-01-01 00:00:00+00', '9999-12-31', '00:00', '-1 day', 'null', '[]', '{}', '{}', '\x', '00000000-0000-0000-0000-000000000000',
   E'tab\there\nnl"q''s\\', '', '::1', null),
- (4, 4, 4, true, 4, 4, 'NaN', '-Infinity', 1e-40, '2024-01-01', '2024-01-01', '2024-01-01', '12:00', '1 year', '"\u00e9"', '1', '{4}',
-  '{}', '\x04', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', ' lead', E'\r\n,;', '10.0.0.0/8', null)"""
+ (4, 4, 4, true, 4, 4, 'NaN', '-Infinity', 1e-40, '2024-01-01', '2024-01-01', '2024-01-01', '12:00', '1 year',
+  '"\u00e9"', '1', '{4}', '{}', '\x04', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', ' lead', E'\r\n,;', '10.0.0.0/8', null)"""
 COLUMNS = 'id i8 sm b n12 n38 nfree f8 f4 ts tz d tm iv js jb ia ta by u vc "Mixed Case" ip nothing'.replace(
     '"Mixed Case"', "MIXED"
 ).split()

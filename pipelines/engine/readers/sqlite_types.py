@@ -82,15 +82,17 @@ def _misfit(column: str, declared: str) -> str:
     if kind == "boolean":
         return f"{column} IS NOT NULL AND {column} IS NOT 0 AND {column} IS NOT 1"
     if kind == "date":
-        return (
-            f"{column} IS NOT NULL AND NOT ({column} GLOB '{_DAY}' AND date({column}) IS {column})"
-        )
+        # A sign before the year sorts before the digits.
+        return f"{column} IS NOT NULL AND NOT (date({column}) IS {column} AND {column} >= '0')"
     if kind == "timestamp":
+        # The usual spelling is told by one comparison; the patterns are for the others.
+        usual = f"(datetime({column}) IS {column} AND {column} >= '0')"
         plain = f"{column} GLOB '{_DAY}[ T]{_CLOCK}'"
         digits = f"substr({column}, 21) NOT GLOB '*[^0-9]*' AND length({column}) BETWEEN 21 AND 26"
         fraction = f"({column} GLOB '{_DAY}[ T]{_CLOCK}.*' AND {digits})"
         real = f"datetime({column}) IS replace(substr({column}, 1, 19), 'T', ' ')"
-        return f"{column} IS NOT NULL AND NOT (({plain} OR {fraction}) AND {real})"
+        other = f"(({plain} OR {fraction}) AND {real})"
+        return f"{column} IS NOT NULL AND NOT ({usual} OR {other})"
     if kind == "decimal":
         match = _DECIMAL.search(declared)
         assert match is not None

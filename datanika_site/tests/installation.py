@@ -1,0 +1,131 @@
+"""A whole installation of its own for a test: its data directory, its worker processes, its commands."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet
+
+from datanika_site.processes import beat_command, worker_command
+
+ROOT = Path(__file__).resolve().parents[2]
+#: Imports of Django, dlt and dbt on a busy small machine.
+SECONDS = 180
+
+
+@dataclass
+class Installation:
+    """``environment`` decides the mode: nothing set is embedded."""
+
+    data_dir: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    _workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @classmethod
+    def distributed(cls, data_dir: Path, database_url: str, broker_url: str) -> "Installation":
+        return cls(
+            data_dir,
+            {
+                "DATABASE_URL": database_url,
+                "CELERY_BROKER_URL": broker_url,
+                "DATANIKA_SECRET_KEY": "k" * 20 + os.urandom(16).hex(),
+                "DATANIKA_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+                "DATANIKA_ALLOWED_HOSTS": "localhost",
+            },
+        )
+
+    def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command of ``manage.py`` to its end."""
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), *arguments],
+            env=self._env(),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{arguments[0]} ended with {done.returncode}:\n{done.stderr}")
+        return done
+
+    def python(self, code: str) -> str:
+        """Run code with this installation's Django; what it printed."""
+        return self.manage("shell", "--no-imports", "-c", code).stdout.strip()
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        return self._start(worker_command())
+
+    def start_beat(self) -> subprocess.Popen[bytes]:
+        return self._start(beat_command())
+
+    def kill(self, worker: subprocess.Popen[bytes]) -> None:
+        """As the kernel's out-of-memory killer does it."""
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+
+    def stop(self) -> None:
+        for worker in self._workers:
+            if worker.poll() is None:
+                worker.terminate()
+        for worker in self._workers:
+            try:
+                worker.wait(15)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                worker.wait()
+
+    def run_status(self, number: int) -> dict[str, Any]:
+        """Status, rows, text of the log and progress of a run."""
+        found: dict[str, Any] = json.loads(self.python(_STATUS.format(number=number)))
+        return found
+
+    def wait_for(self, number: int, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            status = self.run_status(number)
+            if wanted(status):
+                return status
+        raise AssertionError(f"Run #{number} did not get there: {status}")
+
+    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
+        worker = subprocess.Popen(command, env=self._env(), cwd=ROOT, start_new_session=True)
+        self._workers.append(worker)
+        return worker
+
+    def _env(self) -> dict[str, str]:
+        return {
+            **{
+                k: v
+                for k, v in os.environ.items()
+                if k not in {"DATABASE_URL", "CELERY_BROKER_URL"}
+            },
+            "DJANGO_SETTINGS_MODULE": "datanika_site.settings",
+            "DATANIKA_DATA_DIR": str(self.data_dir),
+            # A lost worker of this machine is seen by its process id, whatever the lease.
+            "DATANIKA_LEASE_SECONDS": "30",
+            **self.environment,
+        }
+
+
+_STATUS = """
+import json
+from orchestration.models import Run, RunLogLine, RunStep
+run = Run.all_organizations.get(number={number})
+print(json.dumps({{
+    "status": run.status,
+    "error": run.error,
+    "rows": run.rows_loaded,
+    "log": "\\n".join(RunLogLine.all_organizations.filter(run=run).values_list("text", flat=True)),
+    "progress": [
+        sum(entry.get("rows") or 0 for entry in step.progress.values())
+        for step in RunStep.all_organizations.filter(run=run)
+    ],
+}}))
+"""
