@@ -64,10 +64,6 @@ class Packages:
         name = self._pipeline.default_schema_name
         return str(self._pipeline.schemas[name].version_hash) if name else ""
 
-    @property
-    def is_new(self) -> bool:
-        return self._pipeline.first_run
-
     def restore(self) -> None:
         """Take schema and state from the destination when this directory has none (a lost disk, another machine)."""
         if self._pipeline.first_run:

@@ -119,7 +119,7 @@ def summary(events: list[dict[str, Any]]) -> dict[str, Any]:
 def pg(url: str, *statements: str) -> list[tuple[Any, ...]]:
     """Run the statements; the rows of the last one."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("SET timezone = 'UTC'")
+        cursor = connection.execute("SET timezone = 'UTC'")
         for statement in statements:
             cursor = connection.execute(statement)
         return cursor.fetchall() if cursor.description else []

@@ -18,6 +18,9 @@ from pipelines.tests.engine_support import (
     summary,
 )
 
+#: A time without a zone stays without one.
+naive = datetime.fromisoformat
+
 SCHEMA = """
 CREATE TABLE t (
  id int primary key, i8 bigint, sm smallint, b boolean, n12 numeric(12,2), n38 numeric(38,10), nfree numeric,
@@ -33,10 +36,12 @@ INSERT INTO t VALUES
  (2, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
   null, null, '', null, null, null),
  (3, -9223372036854775808, 0, false, -0.01, -0.0000000001, 1e-20, 'NaN', 'Infinity', '1970-01-01',
-  '1900-01-01 00:00:00+00', '9999-12-31', '00:00', '-1 day', 'null', '[]', '{}', '{}', '\x', '00000000-0000-0000-0000-000000000000',
+  '1900-01-01 00:00:00+00', '9999-12-31', '00:00', '-1 day', 'null', '[]', '{}', '{}', '\x',
+  '00000000-0000-0000-0000-000000000000',
   E'tab\there\nnl"q''s\\', '', '::1', null),
  (4, 4, 4, true, 4, 4, 'NaN', '-Infinity', 1e-40, '2024-01-01', '2024-01-01', '2024-01-01', '12:00', '1 year',
-  '"\u00e9"', '1', '{4}', '{}', '\x04', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', ' lead', E'\r\n,;', '10.0.0.0/8', null)"""
+  '"\u00e9"', '1', '{4}', '{}', '\x04', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', ' lead', E'\r\n,;',
+  '10.0.0.0/8', null)"""
 COLUMNS = 'id i8 sm b n12 n38 nfree f8 f4 ts tz d tm iv js jb ia ta by u vc "Mixed Case" ip nothing'.replace(
     '"Mixed Case"', "MIXED"
 ).split()
@@ -99,7 +104,8 @@ INSERT INTO t VALUES
  (1, 12.34, 0.125, '', '2024-01-01 10:00:00', '2024-01-01', 1, 0.1, 'any', '00501', x'00ff', 9223372036854775807,
   '2024-01-01 10:00:00+02:00'),
  (2, NULL, 12, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
- (3, -99999999.99, 3, 'é"' || char(10) || 'x', '2024-01-01T10:00:00.123456', '9999-12-31', 0, 1e300, 5, 'x', x'', 'text', NULL)"""
+ (3, -99999999.99, 3, 'é"' || char(10) || 'x', '2024-01-01T10:00:00.123456', '9999-12-31', 0, 1e300, 5, 'x', x'',
+  'text', NULL)"""
 
 
 @pytest.mark.parametrize("to", ["duckdb", "postgres"])
@@ -109,10 +115,10 @@ def test_sqlite_keeps_what_is_stored(tmp_path: Path, postgres_url: str, to: str)
         con.executescript(SQLITE)
     result = results(bench.load({"schema": "main", "name": "t", "target": "t"}))["t"]
     assert look(bench, to, postgres_url, "SELECT * FROM raw.t ORDER BY id", drop_last=True) == [
-        (1, Decimal("12.34"), 0.125, "", datetime(2024, 1, 1, 10), date(2024, 1, 1), True, 0.1, "any", "00501",
+        (1, Decimal("12.34"), 0.125, "", naive("2024-01-01 10:00:00"), date(2024, 1, 1), True, 0.1, "any", "00501",
          b"\x00\xff", "9223372036854775807", "2024-01-01 10:00:00+02:00"),
         (2, None, 12.0, None, None, None, None, None, None, None, None, None, None),
-        (3, Decimal("-99999999.99"), 3.0, 'é"\nx', datetime(2024, 1, 1, 10, 0, 0, 123456), date(9999, 12, 31), False,
+        (3, Decimal("-99999999.99"), 3.0, 'é"\nx', naive("2024-01-01 10:00:00.123456"), date(9999, 12, 31), False,
          1e300, "5", "x", b"", "text", None),
     ]  # fmt: skip
     assert [note.split(":")[0] for note in result["conversions"]] == [
@@ -138,9 +144,9 @@ def test_csv_declares_its_types(tmp_path: Path, postgres_url: str, to: str) -> N
     assert result["rows_loaded"] == 29999
     query = "SELECT * FROM raw.a WHERE id < 3 OR id = 29000 ORDER BY id"
     assert look(bench, to, postgres_url, query, drop_last=True) == [
-        (1, "00501", Decimal("1.10"), "", datetime(2024, 1, 1, 10), None),
-        (2, "10001", Decimal("22.50"), None, datetime(2024, 1, 2, 10, 0, 0, 500000), "4"),
-        (29000, "1", Decimal("1.00"), "x", datetime(2024, 1, 2), "007"),
+        (1, "00501", Decimal("1.10"), "", naive("2024-01-01 10:00:00"), None),
+        (2, "10001", Decimal("22.50"), None, naive("2024-01-02 10:00:00.500000"), "4"),
+        (29000, "1", Decimal("1.00"), "x", naive("2024-01-02"), "007"),
     ]
 
 
