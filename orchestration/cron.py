@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import islice
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -44,8 +45,14 @@ def fields_of(expression: str) -> list[str]:
     return fields
 
 
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    # Asked for at every fired schedule; the answer is a walk through the zone files.
+    return frozenset(available_timezones())
+
+
 def zone_of(name: str) -> ZoneInfo:
-    if name not in available_timezones():
+    if name not in _zones():
         raise InvalidCron(
             f"{name!r} is not a time zone.",
             field="time_zone",

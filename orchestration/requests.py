@@ -54,6 +54,8 @@ def create_run(
     if target in paused:
         raise PipelinePaused(remedy="Resume it, then run it.")
     steps = plan(graph, chosen - paused)
+    if not steps and paused:
+        raise PipelinePaused("Everything to run is paused.", remedy="Resume a pipeline first.")
     if not steps:
         raise InvalidSelection(
             "There is nothing to run.",

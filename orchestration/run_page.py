@@ -238,29 +238,12 @@ def _notes(result: RunStepResult) -> list[str]:
 def _test(result: RunStepResult) -> TestView:
     details = result.details
     column, kind = details.get("column") or "", str(details.get("test_kind") or "")
-    samples = (details.get("samples") or [])[:SAMPLES]
-    columns, rows = _table(samples)
+    samples = details.get("samples") or {}
+    columns = [str(named["name"]) for named in samples.get("columns") or []]
+    rows = [[_text(cell) for cell in row] for row in (samples.get("rows") or [])[:SAMPLES]]
     words = kind.replace("_", " ") or result.name
     label = f"{column}: {words}" if column else words
     return TestView(result, label, details.get("failures"), columns, rows)
-
-
-def _table(samples: Any) -> tuple[list[str], list[list[str]]]:
-    """Failing rows as columns and texts, whether they came as objects or as plain lists."""
-    if isinstance(samples, dict):
-        samples = [
-            dict(zip(samples.get("columns") or [], row, strict=False))
-            for row in samples.get("rows") or []
-        ]
-    columns: list[str] = []
-    for row in samples:
-        if isinstance(row, dict):
-            columns += [str(name) for name in row if str(name) not in columns]
-    rows = [
-        [_text(row.get(name)) for name in columns] if isinstance(row, dict) else [_text(row)]
-        for row in samples
-    ]
-    return columns, rows
 
 
 def _text(value: Any) -> str:

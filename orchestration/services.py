@@ -50,6 +50,8 @@ def request_run(
     """
     actor.require(Permission.RUN)
     if idempotency_key:
+        # Two requests with one key take turns here, so the second finds the first's run.
+        Organization.objects.select_for_update().get(pk=organization.pk)
         rows = Run.objects.for_organization(organization)
         if known := rows.filter(idempotency_key=idempotency_key).first():
             return known

@@ -115,7 +115,8 @@ class TransformationTest(OrganizationOwned):
     where = models.CharField(max_length=500, blank=True)
     last_status = models.CharField(max_length=10, blank=True, editable=False)
     last_failures = models.BigIntegerField(null=True, blank=True, editable=False)
-    last_samples = models.JSONField(default=list, blank=True, editable=False)
+    #: Failing rows: ``{"columns": […], "rows": […], "truncated": …}``.
+    last_samples = models.JSONField(default=dict, blank=True, editable=False)
     last_run_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta(OrganizationOwned.Meta):

@@ -223,7 +223,7 @@ def _record_test(connection: Connection, result: dict[str, Any]) -> None:
     ).update(
         last_status=result["status"],
         last_failures=result.get("failures"),
-        last_samples=result.get("samples") or [],
+        last_samples=result.get("samples") or {},
         last_run_at=timezone.now(),
     )
 

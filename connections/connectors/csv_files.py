@@ -182,5 +182,5 @@ def _ragged(shown: str, layout: Layout, rows: list[tuple[int, str]]) -> Outcome:
         f"{shown}: {expected} columns expected, but {', '.join(named)}{more}.",
         StageStatus.WARN,
         detail=rows[0][1][:200],
-        remedy="Correct the lines or the format options; a run rejects such lines and counts them.",
+        remedy="Correct the lines or the format options; a run fails on such a line, before anything is written.",
     )

@@ -41,7 +41,7 @@ def rows_in(shop: Shop, query: str) -> list[tuple[object, ...]]:
         return warehouse.execute(query).fetchall()
 
 
-def test_the_whole_path_from_database_to_mart(shop: Shop) -> None:
+def test_the_whole_path_from_database_to_mart(shop: Shop, owner: Person) -> None:
     shop.transformation("stg_orders", STAGING, tests=(NOT_NULL,))
     shop.transformation("totals", TOTALS, materialization="table")
 
@@ -61,6 +61,22 @@ def test_the_whole_path_from_database_to_mart(shop: Shop) -> None:
     table = DatasetTable.objects.for_organization(shop.organization).get(name="orders")
     assert table.loaded_at is not None
     assert "amount" in {column["name"] for column in table.columns}
+
+    # Every page that shows what came of it.
+    for page in (
+        "",
+        "runs/",
+        f"runs/{run.number}/",
+        f"runs/{run.number}/configuration/",
+        f"runs/{run.number}/log/?after=0",
+        "pipelines/orders/",
+        "transformations/stg_orders/",
+        "lineage/?node=transformation:totals",
+        "audit/",
+    ):
+        response = owner.client.get(f"/o/acme/{page}")
+        assert response.status_code == 200, page
+        assert b"style=" not in response.content, page
 
     # The next run takes what is new, and the audit log knows who asked for both.
     write_orders(shop.files / "shop.sqlite", [(4, "Dan", "1.00", "2026-01-04")])

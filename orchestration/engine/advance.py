@@ -30,6 +30,11 @@ def advance(run_id: int) -> list[int]:
     run = Run.all_organizations.select_for_update().get(pk=run_id)
     if not run.is_active:
         return []
+    if run.cancel_requested_at is not None:
+        # A step that went back into the queue while the run was being cancelled.
+        RunStep.all_organizations.filter(run=run, status=Status.QUEUED).update(
+            status=Status.CANCELLED, finished_at=timezone.now(), waiting_for=""
+        )
     while True:
         steps = list(RunStep.all_organizations.filter(run=run))
         skipped = [step for step in steps if _skip_if_hopeless(run, step, steps)]
@@ -47,11 +52,12 @@ def broken_nodes(steps: list[RunStep]) -> set[str]:
     """Keys of nodes that ended without what their downstream needs."""
     broken: set[str] = set()
     for step in steps:
-        if step.status not in FINAL_STATUSES or step.status == Status.SUCCEEDED:
+        if step.status not in FINAL_STATUSES:
             continue
-        if step.kind == StepKind.TRANSFORM and step.status == Status.FAILED:
+        # A build that succeeded may have left nodes out whose upstream had failed.
+        if step.kind == StepKind.TRANSFORM and step.status in {Status.SUCCEEDED, Status.FAILED}:
             broken |= _broken_transformations(step)
-        else:
+        elif step.status != Status.SUCCEEDED:
             broken |= set(step.nodes)
     return broken
 
@@ -69,7 +75,8 @@ def _broken_transformations(step: RunStep) -> set[str]:
         name = row.details.get("model") if row.kind == "test" else row.name
         seen[name] = seen.get(name, False) or row.status in _BROKEN
     # Without results the child died early: nothing of it can be relied on.
-    return {key for key in step.nodes if seen.get(key.partition(":")[2], True)}
+    silent = step.status == Status.FAILED
+    return {key for key in step.nodes if seen.get(key.partition(":")[2], silent)}
 
 
 def _skip_if_hopeless(run: Run, step: RunStep, steps: list[RunStep]) -> bool:

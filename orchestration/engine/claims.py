@@ -112,10 +112,10 @@ def _named(steps: Iterable[RunStep]) -> str:
     return ", ".join(sorted({f"run #{step.run.number}" for step in steps}))
 
 
-def waiting_steps(organization_id: int | None = None) -> list[int]:
+def waiting_steps(organization_id: int | None = None, *, most: int = 500) -> list[int]:
     """Ids of queued steps that could be claimed now, the oldest first."""
     rows = RunStep.all_organizations.filter(status=Status.QUEUED).select_related("run")
     rows = rows.filter(Q(not_before__isnull=True) | Q(not_before__lte=timezone.now()))
     if organization_id is not None:
         rows = rows.filter(organization_id=organization_id)
-    return [step.pk for step in rows.order_by(F("queued_at"))[:500] if is_ready(step)]
+    return [step.pk for step in rows.order_by(F("queued_at"))[:most] if is_ready(step)]

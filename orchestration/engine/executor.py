@@ -200,8 +200,8 @@ def _finish(step: RunStep, reporter: Reporter, verdict: _Verdict) -> Ended:
             raise LeaseLost
         _say_end(step, verdict)
         ready = advance(step.run_id)
-    # A place has become free: whoever of this organization waits for one is told.
-    return Ended(sorted({*ready, *claims.waiting_steps(step.organization_id)}))
+    # A place has become free, here and in this organization: whoever waits for one is told.
+    return Ended(sorted({*ready, *_waiting(step)}))
 
 
 def _say_end(step: RunStep, verdict: _Verdict) -> None:
@@ -236,5 +236,10 @@ def _again(step: RunStep, error: dict[str, Any]) -> Ended:
             f"Attempt {step.attempt} failed: {error['message']} The next one follows in {wait} s."
         )
         log.note(step.run, "warn", text, step.name)
-    others = claims.waiting_steps(step.organization_id)
-    return Ended(others, again=step.pk, delay=wait)
+    return Ended(_waiting(step), again=step.pk, delay=wait)
+
+
+def _waiting(step: RunStep) -> list[int]:
+    """Who is told that a place is free: this organization's, and the oldest of all for this worker's slot."""
+    own = claims.waiting_steps(step.organization_id, most=50)
+    return sorted({*own, *claims.waiting_steps(most=settings.WORKER_SLOTS * 2)})

@@ -54,6 +54,7 @@ class Reporter:
             case "result":
                 self._results.append(event)
                 self.has_warnings |= event.get("status") == "warned"
+                self.has_warnings |= bool(event.get("rows_rejected"))
             case "error":
                 self.error = event
             case "done":

@@ -93,7 +93,9 @@ def _start(schedule: Schedule, moment: datetime) -> list[int]:
     if Run.all_organizations.filter(schedule=schedule, scheduled_for=moment).exists():
         return []
     active = Run.all_organizations.filter(schedule=schedule, status__in=ACTIVE_STATUSES).first()
-    if active is not None and schedule.overlap == OverlapPolicy.SKIP:
+    # "Run each" means each: what was missed queues up behind what runs.
+    queues = schedule.overlap == OverlapPolicy.QUEUE or schedule.missed == MissedPolicy.ALL
+    if active is not None and not queues:
         schedule.note = f"Skipped {moment:%H:%M}: run #{active.number} was still going."
         return []
     run, ready = create_run(

@@ -177,7 +177,11 @@ def test_run_page_accounts_for_rows_and_shows_failing_ones(
         "test_kind": "unique",
         "status": "failed",
         "failures": 2,
-        "samples": [{"id": "<b>7</b>", "n": None}],
+        "samples": {
+            "columns": [{"name": "id", "type": "text"}, {"name": "n", "type": "integer"}],
+            "rows": [["<b>7</b>", None]],
+            "truncated": False,
+        },
     }
     make.finish(
         make.steps(run)[0], [make.model("stg_orders"), test, make.failed("A test failed.", "x")]
