@@ -252,7 +252,7 @@ def test_lineage(
     for query, count in (
         ("kind=pipeline", 2),
         ("tag=nightly", 1),
-        ("state=ok", 1),
+        ("state=warn", 1),
         ("q=users", 2),
         ("around=pipeline:users&steps=1", 2),
     ):
