@@ -1,11 +1,11 @@
 """The REST API: ``/api/v1/``."""
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from datanika_site import api
 
-organization_urls = [
+organization_urls: list[URLPattern | URLResolver] = [
     path("", include("connections.api_urls")),
     path("", include("pipelines.api_urls")),
     path("", include("transforms.api_urls")),

@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
@@ -32,7 +33,8 @@ def prepare() -> None:
 def forget_old_bells() -> None:
     """With the broker of files: what an earlier start left unheard means nothing now."""
     if settings.CELERY_BROKER_URL.startswith("files:"):
-        forget_messages(Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_in"]))
+        options: dict[str, Any] = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+        forget_messages(Path(options["data_folder_in"]))
 
 
 def _pending_migrations() -> bool:

@@ -1,6 +1,6 @@
 """The frame of every page: organization, navigation, counts, theme."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -45,7 +45,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     if organization is None or not request.user.is_authenticated:
         return {"shell": frame, "show_kit": settings.SHOW_KIT}
     actor: Actor = request.actor  # type: ignore[attr-defined]
-    user = cast(User, request.user)
+    user = request.user
     urls = _urls(organization, actor)
     full: Shell = {
         **frame,  # type: ignore[typeddict-item]

@@ -1,7 +1,5 @@
 """The few pages that belong to no domain."""
 
-from typing import cast
-
 from django.conf import settings
 from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -23,8 +21,7 @@ def home(request: HttpRequest) -> HttpResponse:
         return redirect("tenants:welcome")
     if not request.user.is_authenticated:
         return redirect("account_login")
-    user = cast(User, request.user)
-    rows = Membership.all_organizations.filter(user=user).select_related("organization")[:2]
+    rows = Membership.all_organizations.filter(user=request.user).select_related("organization")[:2]
     if len(rows) == 1:
         return redirect("orchestration:overview", rows[0].organization.slug)
     return redirect("tenants:organization-list")

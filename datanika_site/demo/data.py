@@ -114,7 +114,7 @@ def _fill_postgres(connection: psycopg.Connection, schema: str, table: str, colu
     target = sql.SQL("{}.{}").format(_name(schema), _name(table))
     if connection.execute("SELECT to_regclass(%s)", [f"{schema}.{table}"]).fetchone() != (None,):
         return
-    connection.execute(sql.SQL("CREATE TABLE {} ({})").format(target, sql.SQL(columns)))  # type: ignore[arg-type]
+    connection.execute(sql.SQL("CREATE TABLE {} ({})").format(target, sql.SQL(columns)))
     with _rows(table) as (header, rows):
         names = sql.SQL(", ").join(_name(name) for name in header)
         copy = sql.SQL("COPY {} ({}) FROM STDIN").format(target, names)

@@ -1,6 +1,7 @@
 """The table at the end of the demo: step, rows, time."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from orchestration.models import Run, RunStep, RunStepResult
 
@@ -20,14 +21,18 @@ def summary_lines(run: Run) -> Iterator[str]:
     yield "-" * 76
     steps = RunStep.objects.for_organization(run.organization).filter(run=run)
     for step in steps:
-        yield _line(step.name, step.status, None, step.took and step.took.total_seconds())
+        yield _line(step.name, step.status, None, _seconds(step.took))
         rows = RunStepResult.objects.for_organization(run.organization).filter(step=step)
         for result in rows:
-            took = result.took.total_seconds() if result.took else None
-            yield _line(f"  {_label(result)}", result.status, result.rows_loaded, took)
+            yield _line(
+                f"  {_label(result)}", result.status, result.rows_loaded, _seconds(result.took)
+            )
     yield "-" * 76
-    took = run.took.total_seconds() if run.took else None
-    yield _line(f"run #{run.number}", run.status, run.rows_loaded, took)
+    yield _line(f"run #{run.number}", run.status, run.rows_loaded, _seconds(run.took))
+
+
+def _seconds(took: timedelta | None) -> float | None:
+    return took.total_seconds() if took else None
 
 
 def _label(result: RunStepResult) -> str:

@@ -1,8 +1,11 @@
 """A whole installation of its own for a test: its data directory, its worker processes, its commands."""
 
+import contextlib
+import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 from cryptography.fernet import Fernet
 
 from datanika_site.processes import beat_command, worker_command
@@ -18,6 +22,15 @@ from datanika_site.processes import beat_command, worker_command
 ROOT = Path(__file__).resolve().parents[2]
 #: Imports of Django, dlt and dbt on a busy small machine.
 SECONDS = 180
+#: The supervisor asks, waits ten seconds, then kills; the rest is for a busy machine.
+STOP_SECONDS = 12
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @dataclass
@@ -65,6 +78,40 @@ class Installation:
     def start_beat(self) -> subprocess.Popen[bytes]:
         return self._start(beat_command())
 
+    def start_up(self, port: int) -> subprocess.Popen[bytes]:
+        """Everything from one terminal, as people start it; returns once the web answers."""
+        self.environment["DATANIKA_BASE_URL"] = f"http://127.0.0.1:{port}"
+        process = self._start([sys.executable, str(ROOT / "manage.py"), "up", "--port", str(port)])
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise AssertionError(f"up ended with {process.returncode}.")
+            if _answers(port):
+                return process
+            time.sleep(0.2)
+        raise AssertionError(f"Nothing answers on port {port}.")
+
+    def end(
+        self, process: subprocess.Popen[bytes], by: signal.Signals = signal.SIGTERM
+    ) -> list[str]:
+        """End what ``start_up`` began; the commands of its processes that are left after the time they have."""
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert len(family) > 3, f"Web, worker, beat and their warm parents, not {family}."
+        process.send_signal(by)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+        # Who lost its parent gets a moment to notice it.
+        _gone, left = psutil.wait_procs(family, timeout=2)
+        found = [f"{other.pid} {' '.join(_command_of(other))}" for other in left]
+        for other in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                other.kill()
+        if process.poll() is None:
+            found.append("up itself")
+            process.kill()
+            process.wait()
+        return found
+
     def kill(self, worker: subprocess.Popen[bytes]) -> None:
         """As the kernel's out-of-memory killer does it."""
         worker.send_signal(signal.SIGKILL)
@@ -88,10 +135,11 @@ class Installation:
 
     def wait_for(self, number: int, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline:
-            status = self.run_status(number)
-            if wanted(status):
-                return status
+        while not wanted(status := self.run_status(number)):
+            if time.monotonic() > deadline:
+                break
+        else:
+            return status
         raise AssertionError(f"Run #{number} did not get there: {status}")
 
     def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
@@ -112,6 +160,25 @@ class Installation:
             "DATANIKA_LEASE_SECONDS": "30",
             **self.environment,
         }
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", "/healthz/")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _command_of(process: psutil.Process) -> list[str]:
+    try:
+        command: list[str] = process.cmdline()
+    except psutil.Error:
+        return []
+    return command
 
 
 _STATUS = """

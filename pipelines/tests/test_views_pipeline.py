@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from conftest_site import Person
 from pipelines import services
+from pipelines.definition import PipelineDefinition
 from pipelines.models import Pipeline
 from pipelines.tests.factories import make_pipeline
 from tenants.models import Organization
@@ -53,14 +54,14 @@ def test_pages_of_the_list(
             actor=editor.actor,
             source=first.source,
             destination=first.destination,
-            definition=services.PipelineDefinition.parse(
+            definition=PipelineDefinition.parse(
                 services.definition_of(first).as_dict()
                 | {"name": name, "dataset": f"raw_{name.lower()}"}
             ),
         )
     monkeypatch.setattr("pipelines.views.PAGE", 1)
     seen: list[str] = []
-    query = ""
+    query = page = ""
     for _number in range(3):
         page = editor.client.get(list_url(organization) + query).content.decode()
         seen += re.findall(r"row-link[^>]*>([^<]+)<", page)

@@ -44,16 +44,20 @@ class Command(BaseCommand):
         serve = not options["no_serve"]
         if serve:
             check_port(options["host"], options["port"])
-        self.stdout.write("Preparing the database, the demo data and the organization …")
+        self.stdout.write("Preparing the database and the static files …")
         prepare()
         forget_old_bells()
-        demo = build(options["source_url"])
         commands = {"worker": worker_command(), "beat": beat_command()}
         if serve:
             commands["web"] = web_command(options["host"], options["port"])
         supervisor = Supervisor(commands, say=self.stdout.write)
         supervisor.start()
         try:
+            # Meanwhile the worker imports dlt and dbt.
+            self.stdout.write(
+                "Putting the flights of 2013 into the source, making the organization …"
+            )
+            demo = build(options["source_url"])
             run = self._run(demo, supervisor)
             self._summary(demo, run)
         except BaseException:
