@@ -15,7 +15,7 @@ from django.utils import timezone
 from audit import services as audit
 from audit.actions import AuditAction
 from common.access import Permission
-from common.errors import UserError
+from common.errors import NotFound, UserError
 from common.scoping import unique_slug
 from connections import runner
 from connections.connectors.base import Capabilities, Connector
@@ -271,7 +271,7 @@ def delete_file(*, organization: Organization, actor: Actor, name: str) -> None:
     actor.require(Permission.EDIT)
     path = runner.files_root(organization) / UPLOADS / Path(name).name
     if not path.is_file():
-        raise FileRefused(f"There is no file {name!r}.", field="file")
+        raise NotFound(f"There is no file {name!r}.", field="file")
     path.unlink()
     audit.record(
         organization=organization,

@@ -1,9 +1,13 @@
 import os
 import threading
+import warnings
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "datanika_site.settings")
+
+# WhiteNoise answers static files with plain file responses, which Django reads whole: small and fine.
+warnings.filterwarnings("ignore", "StreamingHttpResponse must consume synchronous iterators")
 
 application = get_asgi_application()
 

@@ -73,13 +73,13 @@ def _text(run: Run) -> Iterator[str]:
 @requires(Permission.VIEW)
 def run_stream(request: OrganizationRequest, number: int) -> HttpResponseBase:
     """The same lines as server-sent events; 501 where a stream would hold a thread of the server."""
+    run = run_of(request, number)
     if not hasattr(request, "scope"):
         return HttpResponse(
             "This server cannot stream; ask the log's own address.",
             status=501,
             content_type="text/plain",
         )
-    run = run_of(request, number)
     zone = timezone.get_current_timezone_name()
     events = _events(run, _after(request), request.membership, zone)
     response = StreamingHttpResponse(events, content_type="text/event-stream")

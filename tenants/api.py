@@ -61,10 +61,9 @@ class MemberDetail(OrganizationAPIView):
     )
     def patch(self, request: Request, pk: int) -> Response:
         """Keys the person made above the new role are revoked. The last owner stays one."""
+        membership = self._membership(pk)
         role = Role(self.body(MemberRoleSerializer)["role"])
-        membership = services.change_role(
-            membership=self._membership(pk), role=role, actor=self.actor
-        )
+        membership = services.change_role(membership=membership, role=role, actor=self.actor)
         return Response(MemberSerializer(membership).data)
 
     @extend_schema(summary="Remove a member", responses={204: None})

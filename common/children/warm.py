@@ -26,9 +26,10 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from common.children.entry import run_child
@@ -37,6 +38,8 @@ from common.children.entry import run_child
 FDS_PER_FORK = 4
 
 _PR_SET_CHILD_SUBREAPER = 36
+#: Between two looks for the owner while this process imports.
+_LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,8 @@ class WarmParent:
     def _end_all(self) -> None:
         """The owner is gone, and with it whoever would remove the children's directories."""
         private_dirs = [child.private_dir for child in self._running.values()]
-        for pid in self._running:
+        # With what libraries started here, such as the resource tracker, which waits for our end.
+        for pid in self._running.keys() | _own_children():
             _signal_group(pid, signal.SIGKILL)
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline and (self._running or _own_children()):
@@ -161,6 +165,27 @@ def preload(modules: Iterable[str]) -> dict[str, str]:
         if name in sys.modules:
             settle(sys.modules[name])
     return failed
+
+
+@contextlib.contextmanager
+def _given_up_without_owner(scratch: str) -> Iterator[None]:
+    """Ends this process when its owner dies meanwhile: the imports last longer than a Ctrl-C may."""
+    parent = os.getppid()
+
+    def look(number: int, frame: FrameType | None) -> None:
+        if os.getppid() != parent:
+            for stray in _own_children():
+                _signal_group(stray, signal.SIGKILL)
+            shutil.rmtree(scratch, ignore_errors=True)
+            os._exit(0)
+
+    before = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, _LOOK_SECONDS, _LOOK_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _close_default_connection(duckdb: Any) -> None:
@@ -222,7 +247,8 @@ def main() -> None:
     _adopt_orphans()
     with socket.socket(fileno=options.fd) as owner:
         os.set_inheritable(owner.fileno(), False)
-        failed = preload(options.preload)
+        with _given_up_without_owner(options.scratch):
+            failed = preload(options.preload)
         report = {"ready": True, "failed": failed, "threads": _thread_count()}
         # Collected and frozen before the first fork, so that children share these pages for good.
         gc.collect()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from audit.models import AuditEvent
-from common.errors import PermissionDenied
+from common.errors import NotFound, PermissionDenied
 from conftest_site import Person
 from connections import checks, runner, services, usage
 from connections.errors import ConnectionInUse, FileRefused, InvalidConfiguration
@@ -169,6 +169,6 @@ def test_limits_of_files(
         upload(organization, viewer, "a.csv", b"x")
     outside = tmp_path / "outside.txt"
     outside.write_text("stays")
-    with pytest.raises(FileRefused, match="no file"):
+    with pytest.raises(NotFound, match="no file"):
         services.delete_file(organization=organization, actor=editor.actor, name=str(outside))
     assert outside.exists()

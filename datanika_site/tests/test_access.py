@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import duckdb
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from common.access import ROLE_ORDER, ROLE_PERMISSIONS, Permission, Role
 from conftest_site import Person
+from connections import runner
 from connections.models import UseAs
 from orchestration import services as orchestration
 from orchestration.tests.factories import (
@@ -29,6 +31,8 @@ from tenants.models import Organization
 
 ORGANIZATION = "<slug:organization>"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+#: What the last segment of a page asks for in the query.
+QUERIES = {"table": {"schema": "main", "table": "a"}}
 #: Arguments that name no row of an organization, so another organization has them too.
 SHARED = {("new", "connector"), ("connectors", "connector")}
 
@@ -86,6 +90,9 @@ def things(organization: Organization, owner: Person) -> dict[tuple[str, str], A
     """A value for each argument that a URL can have, of rows that exist."""
     warehouse = make_connection(organization)
     unused = make_connection(organization, "Unused", UseAs.SOURCE)
+    for name in ("warehouse", "unused"):
+        with duckdb.connect(str(runner.files_root(organization) / f"{name}.duckdb")) as database:
+            database.execute("CREATE TABLE a (id INTEGER)")
     pipeline = make_pipeline(organization, "Orders", warehouse)
     transformation = make_transformation(organization, "daily", warehouse)
     draft = pipelines.start_draft(
@@ -187,13 +194,13 @@ def test_pages(
             wrong.append(f"{url} answers a stranger with {status}")
         if (role := too_weak(permission)) and (status := ask(people[role].client, url)[0]) != 403:
             wrong.append(f"{url} answers {role} with {status}, but needs {permission}")
-        status = people[Role.OWNER].client.get(url).status_code
+        status = people[Role.OWNER].client.get(url, QUERIES.get(url.rsplit("/", 2)[1])).status_code
         # Without what a page asks for it may refuse, but not because of who asks.
         if status in (401, 403, 500) or (
             status == 404 and ("files", "name") not in route.arguments
         ):
             wrong.append(f"{url} answers the owner with {status}")
-    assert wrong == []
+    assert wrong == [], "\n".join(wrong)
 
 
 def test_the_api(
@@ -221,7 +228,7 @@ def test_the_api(
             status = ask(people[Role.OWNER].client, url, "GET")[0]
             if status in (401, 403, 404, 405, 500):
                 wrong.append(f"GET {url} answers the owner with {status}")
-    assert wrong == []
+    assert wrong == [], "\n".join(wrong)
 
 
 def test_objects_of_another_organization_are_not_there(
@@ -240,4 +247,4 @@ def test_objects_of_another_organization_are_not_there(
             status = ask(stranger.client, url, method)[0]
             if status != 404:
                 wrong.append(f"{method} {url} answers {status}")
-    assert wrong == []
+    assert wrong == [], "\n".join(wrong)

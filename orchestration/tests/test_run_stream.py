@@ -12,7 +12,7 @@ BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 
 # The stream reads in threads of its own, which see only what is committed.
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_a_stream_sends_every_line_and_ends_with_the_run(
     viewer: Person, client_urls: str, failed_run: Run
 ) -> None:

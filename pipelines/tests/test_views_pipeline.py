@@ -133,6 +133,7 @@ def test_configuration_as_form_and_as_yaml(
     assert editor.client.post(url(pipeline, "yaml"), same).status_code == 302
     pipeline.refresh_from_db()
     assert pipeline.version == 3
+    shown = ""
     for change, words in (
         ("value: paid", "value: []"),
         ("raw_shop", "raw_other"),
@@ -142,5 +143,6 @@ def test_configuration_as_form_and_as_yaml(
         data = {"text": text.replace(change, words), "version": "3"}
         refused = editor.client.post(url(pipeline, "yaml"), data)
         assert refused.status_code == 422, change
-        assert words in refused.content.decode(), "the input is kept"
-    assert "Line 13: A resource has no setting" in refused.content.decode()
+        shown = refused.content.decode()
+        assert words in shown, "the input is kept"
+    assert "Line 13: A resource has no setting" in shown

@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.urls import reverse
 
 from conftest_site import Person
@@ -57,7 +56,7 @@ class Wizard:
         return data
 
 
-def text_of(response: HttpResponse) -> str:
+def text_of(response: Any) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode()))
 
 
@@ -115,8 +114,12 @@ def test_one_table_from_the_source_to_the_pipeline(
     assert "merged on id" in page
     assert "primary_key: [id]" in page
     target = "pipeline:shop-orders"
-    created = wizard.post("review", {"action": "run", "target": target}, status=307)
-    assert created["Location"] == reverse("orchestration:run-create", args=[organization.slug])
+    data = {"action": "run", "target": target}
+    created = editor.client.post(wizard.url("review"), data, follow=True)
+    run_create = reverse("orchestration:run-create", args=[organization.slug])
+    assert created.redirect_chain[0] == (run_create, 307)
+    assert (created.status_code, "Shop orders" in text_of(created)) == (200, True)
+    assert created.request["PATH_INFO"].endswith("/runs/1/")
     pipeline = Pipeline.objects.for_organization(organization).get()
     resource = services.definition_of(pipeline).resources[0]
     assert resource.write_disposition is WriteDisposition.MERGE
@@ -214,7 +217,7 @@ def test_each_operator_comes_through_the_form(
 ) -> None:
     pipeline = make_pipeline(organization, editor)
     url = reverse("pipelines:resource-update", args=[organization.slug, pipeline.slug, 0])
-    data = {
+    data: dict[str, Any] = {
         "write_disposition": "replace",
         "columns": ["id", "status"],
         "filter_column": "status",
