@@ -1,10 +1,11 @@
 """Errors as pages: every ``DatanikaError`` becomes one sentence, never a traceback."""
 
+import json
 import logging
 import uuid
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from common.errors import DatanikaError
@@ -44,12 +45,14 @@ class UserErrorMiddleware:
 
 
 def problem_page(request: HttpRequest, error: DatanikaError) -> HttpResponse:
-    """The error as a page; to htmx as JSON, which ``app.js`` shows as a toast."""
+    """The error as a page; to htmx as a toast, and the fragment on the page stays as it was."""
     if getattr(request, "htmx", False):
-        return JsonResponse(
-            {"code": error.code, "message": error.message, "remedy": error.remedy},
-            status=error.http_status,
-        )
+        toast = {"tone": "bad", "title": error.message, "text": error.remedy}
+        # htmx swaps a 422 in, as it is a form with its errors; this is not one.
+        status = 400 if error.http_status == 422 else error.http_status
+        response = HttpResponse(status=status)
+        response["HX-Trigger"] = json.dumps({"toast": toast})
+        return response
     context = {
         "code": error.http_status,
         "title": error.message,

@@ -48,7 +48,8 @@ class OrganizationSerializer(serializers.Serializer[Membership]):
     name = serializers.CharField()
     slug = serializers.SlugField(help_text="Names the organization in every URL.")
     role = serializers.ChoiceField(
-        [role.value for role in Role], help_text="What the caller may do there."
+        [(role.value, role.value.title()) for role in Role],
+        help_text="What the caller may do there.",
     )
     time_zone = serializers.CharField()
     default_schema = serializers.CharField()

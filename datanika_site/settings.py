@@ -229,6 +229,11 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     # Operations are named and grouped by what stands below the organization.
     "SCHEMA_PATH_PREFIX": r"/api/v1(/organizations/\{organization\})?",
+    # Fields of one name with different choices each need a name of their own.
+    "ENUM_NAME_OVERRIDES": {
+        "RunStatusEnum": "orchestration.models.Status",
+        "TestKindEnum": "transforms.models.TestKind",
+    },
 }
 
 # ---- runs ---------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from common.access import OrganizationRequest, Permission, requires
 from common.http import get_or_404, render_page, say
 from common.ui.status import status_of
 from orchestration import links, services
+from orchestration.errors import InvalidSelection
 from orchestration.models import Run
 from orchestration.run_page import line_as_json, view_of
 from orchestration.selectors import (
@@ -108,11 +109,15 @@ def _number(text: str | None) -> int | None:
 @requires(Permission.RUN)
 def run_create(request: OrganizationRequest) -> HttpResponse:
     """Start ``target`` (narrowed or widened by ``select``) and go to the run; the same token starts it once."""
+    # Boxes ticked in a list send one term each; none of them ticked must not mean everything.
+    select = " ".join(request.POST.getlist("select")).strip()
+    if request.POST.get("from_list") and not select:
+        raise InvalidSelection("Nothing is selected.", remedy="Tick what is to be built.")
     run = services.request_run(
         organization=request.organization,
         actor=request.actor,
         target=request.POST.get("target", ""),
-        select=request.POST.get("select", "").strip(),
+        select=select,
         full_refresh=request.POST.get("full_refresh") in {"1", "on", "true"},
         idempotency_key=request.POST.get("token", "")[:80],
     )

@@ -103,6 +103,12 @@ class ResourceDefinition:
                 field=f"{where}.primary_key",
                 remedy="Name the columns that identify a row, or choose append or replace.",
             )
+        if self.write_disposition is WriteDisposition.REPLACE and self.cursor_column:
+            raise InvalidPipeline(
+                f"Replace loads all of {self.name!r} every time, so it takes no cursor.",
+                field=f"{where}.cursor_column",
+                remedy="Leave the cursor out, or choose append or merge.",
+            )
         if self.cursor_initial and not self.cursor_column:
             raise InvalidPipeline(
                 "A first value needs a cursor column.",

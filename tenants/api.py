@@ -16,7 +16,8 @@ from tenants.api_base import OrganizationAPIView
 from tenants.models import ApiKey, Invitation, Membership, User
 from tenants.organization_views import invitation_link
 
-ROLES = [role.value for role in Role]
+#: As the models have them, so that the document knows one kind of role.
+ROLES = [(role.value, role.value.title()) for role in Role]
 
 
 class MemberSerializer(serializers.ModelSerializer[Membership]):

@@ -55,7 +55,7 @@ class TransformationSummarySerializer(serializers.ModelSerializer[Transformation
         read_only_fields = fields
 
 
-class ColumnSerializer(serializers.ModelSerializer[TransformationColumn]):
+class TransformationColumnSerializer(serializers.ModelSerializer[TransformationColumn]):
     """A column: the warehouse's type, people's description."""
 
     class Meta:
@@ -109,10 +109,10 @@ class TransformationSerializer(TransformationSummarySerializer):
         )  # fmt: skip
         read_only_fields = fields  # type: ignore[assignment]
 
-    @extend_schema_field(ColumnSerializer(many=True))
+    @extend_schema_field(TransformationColumnSerializer(many=True))
     def get_columns(self, row: Transformation) -> list[dict[str, Any]]:
         rows = selectors.columns_of(row.organization, [row]).get(row.pk, [])
-        return list(ColumnSerializer(rows, many=True).data)
+        return list(TransformationColumnSerializer(rows, many=True).data)
 
     @extend_schema_field(TestResultSerializer(many=True))
     def get_tests(self, row: Transformation) -> list[dict[str, Any]]:

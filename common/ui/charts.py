@@ -16,6 +16,8 @@ from common.ui.status import status_of
 SPARK_BASE, SPARK_RISE = 30, 26
 BEAT_STEP, BEAT_WIDTH, BEAT_RISE, BEAT_BASE = 6, 4, 22, 24
 PIP_STEP, PIP_WIDTH, PIP_HEIGHT = 10, 7, 18
+#: Room for so many at least: the picture fills its tile, and three marks should not.
+PIPS_ACROSS = 24
 HOUR_STEP, HOUR_WIDTH, HOUR_RISE, HOUR_BASE, HOUR_LEFT = 31, 22, 110, 120, 34
 
 
@@ -113,7 +115,7 @@ def pips(statuses: Sequence[str], label: str) -> SafeString:
     return format_html(
         '<span class="pips"><svg viewBox="0 0 {} 18" preserveAspectRatio="none" role="img" '
         'aria-label="{}">{}</svg></span>',
-        len(statuses) * PIP_STEP - (PIP_STEP - PIP_WIDTH),
+        max(len(statuses), PIPS_ACROSS) * PIP_STEP - (PIP_STEP - PIP_WIDTH),
         label,
         marks,
     )

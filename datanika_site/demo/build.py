@@ -54,6 +54,14 @@ def build(source_url: str = "") -> Demo:
     return demo
 
 
+def check_connections(demo: Demo) -> None:
+    """Try each connection, as a person would before relying on it."""
+    for connection in Connection.objects.for_organization(demo.organization):
+        connections.check_connection(connection=connection, actor=demo.actor)
+    # The servers that follow have warm parents of their own.
+    runner.pool().close()
+
+
 def count_flights(demo: Demo) -> int:
     """How many flights stand in the warehouse, asked of the file itself."""
     path = runner.files_root(demo.organization) / WAREHOUSE

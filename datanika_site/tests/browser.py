@@ -103,9 +103,13 @@ class Watch:
         return taken
 
     def _console(self, message: ConsoleMessage) -> None:
-        # The status of a refused form is in the response, and there it is judged.
-        if message.type == "error" and "server responded with a status" not in message.text:
-            self.complaints.append(f"console: {message.text}")
+        # What was refused is judged by its status; htmx also says when a newer request replaced one.
+        known = ("Failed to load resource: the server responded", "htmx:")
+        if message.type == "error" and not message.text.startswith(known):
+            place = message.location
+            self.complaints.append(
+                f"console: {message.text} ({place['url']}:{place['lineNumber']})"
+            )
 
     def _response(self, response: Response) -> None:
         # 422 brings a form back with its errors.
@@ -131,7 +135,8 @@ def settled(page: Page) -> None:
     """Everything has arrived that the page asks for by itself; an open run's stream never ends."""
     page.wait_for_load_state("load")
     page.wait_for_function(
-        "() => !document.querySelector('.htmx-request, [aria-busy=\"true\"]')", timeout=PATIENCE_MS
+        "() => !document.querySelector('.htmx-request, [hx-get][aria-busy=\"true\"]')",
+        timeout=PATIENCE_MS,
     )
 
 

@@ -70,7 +70,7 @@ def routes(prefix: str) -> list[Route]:
             view = pattern.callback
             # Pages have one permission, API views one for each method.
             cls = getattr(view, "cls", None)
-            required = cls.required if cls else {"": view.required_permission}
+            required = cls.required if cls else {"": vars(view)["required_permission"]}
             found.append(Route(route, required))
     assert found
     return found
@@ -99,7 +99,12 @@ def things(organization: Organization, owner: Person) -> dict[tuple[str, str], A
         organization=organization,
         actor=owner.actor,
         user=owner.user,
-        data={"source": unused.slug, "resources": [{"schema": "main", "name": "a"}]},
+        data={
+            "source": unused.slug,
+            "mode": "single_table",
+            "source_schema": "main",
+            "resources": [{"name": "a"}],
+        },
     )
     dependency = orchestration.add_dependency(
         organization=organization,
@@ -155,8 +160,8 @@ def too_weak(permission: Permission) -> Role | None:
 
 def ask(client: Client, url: str, method: str = "") -> tuple[int, str]:
     """The status and target of a request; without ``method`` of GET, or of POST where GET is refused."""
-    content = {"content_type": "application/json"} if url.startswith("/api/") else {}
-    response = client.generic(method or "GET", url, **content)
+    kind = "application/json" if url.startswith("/api/") else "application/octet-stream"
+    response = client.generic(method or "GET", url, content_type=kind)
     if not method and response.status_code == 405:
         response = client.post(url)
     return response.status_code, response.headers.get("Location", "")

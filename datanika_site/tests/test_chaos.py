@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from bench.report import Row, report
 from datanika_site.demo import build, data
 from datanika_site.tests.installation import Installation
 
@@ -49,4 +50,9 @@ def test_a_killed_worker_loses_and_doubles_no_flight(installation: Installation)
     ended = installation.wait_for(number, lambda run: run["status"] not in {"queued", "running"})
     assert ended["status"] == "succeeded", ended["log"]
     assert "resumed" in ended["log"]
-    assert flights(installation) == [(FLIGHTS, FLIGHTS)]
+    found = flights(installation)
+    with_what = "worker killed with SIGKILL while it loads the flights of the demo by merge"
+    holds = found == [(FLIGHTS, FLIGHTS)]
+    row = Row("flights after a killed worker", found[0][0], "rows", f"{FLIGHTS}", holds, with_what)
+    report("chaos", row)
+    assert holds

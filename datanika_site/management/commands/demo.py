@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from datanika_site.demo.build import EMAIL, PASSWORD, Demo, build, count_flights
+from datanika_site.demo.build import EMAIL, PASSWORD, Demo, build, check_connections, count_flights
 from datanika_site.demo.summary import summary_lines
 from datanika_site.preparation import forget_old_bells, prepare
 from datanika_site.processes import (
@@ -60,6 +60,9 @@ class Command(BaseCommand):
             demo = build(options["source_url"])
             run = self._run(demo, supervisor)
             self._summary(demo, run)
+            if serve:
+                self.stdout.write("Checking the connections …")
+                check_connections(demo)
         except BaseException:
             supervisor.stop()
             raise
