@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kombu import Connection, Queue
+from kombu import Connection, Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
 from bench.report import Row, report
@@ -23,7 +23,7 @@ TRANSPORT_ALIASES["files"] = "datanika_site.file_broker:Transport"
 
 CONSUMER = """
 import json, sys, time
-from kombu import Connection, Queue
+from kombu import Connection, Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 TRANSPORT_ALIASES["files"] = "datanika_site.file_broker:Transport"
 url, options, count = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
@@ -31,7 +31,8 @@ def take(body, message):
     print(time.time() - body["sent"], flush=True)
     message.ack()
 with Connection(url, transport_options=options) as connection:
-    with connection.Consumer(Queue("bench"), callbacks=[take], accept=["json"]):
+    queue = Queue("bench", Exchange("bench"), routing_key="bench")
+    with connection.Consumer(queue, callbacks=[take], accept=["json"]):
         print("ready", flush=True)
         for _ in range(count):
             connection.drain_events()
@@ -57,12 +58,14 @@ def latencies(url: str, options: dict[str, Any]) -> list[float]:
     )
     assert consumer.stdout is not None
     with Connection(url, transport_options=options) as connection:
-        queue = connection.SimpleQueue(Queue("bench"), serializer="json")
+        queue = Queue("bench", Exchange("bench"), routing_key="bench")
         assert consumer.stdout.readline().strip() == "ready"
+        producer = connection.Producer(serializer="json")
         for _ in range(MESSAGES):
-            queue.put({"sent": time.time()})
+            producer.publish(
+                {"sent": time.time()}, exchange="bench", routing_key="bench", declare=[queue]
+            )
             time.sleep(0.02)
-        queue.close()
         try:
             output, _ = consumer.communicate(timeout=30)
         except subprocess.TimeoutExpired:

@@ -135,7 +135,7 @@ def settled(page: Page) -> None:
     """Everything has arrived that the page asks for by itself; an open run's stream never ends."""
     page.wait_for_load_state("load")
     page.wait_for_function(
-        "() => !document.querySelector('.htmx-request, [hx-get][aria-busy=\"true\"]')",
+        "() => !document.querySelector('.htmx-request:is([hx-get], [hx-post]), [hx-get][aria-busy=\"true\"]')",
         timeout=PATIENCE_MS,
     )
 

@@ -82,7 +82,7 @@ OUTSIDE = (
     "/accounts/password/change/",
     "/organizations/new/",
     "/account/",
-    "/api/v1/",
+    "/api/v1/docs/",
     "/_kit/",
 )
 SIGNED_OUT = ("/accounts/login/", "/accounts/password/reset/")

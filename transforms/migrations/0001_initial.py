@@ -172,7 +172,7 @@ class Migration(migrations.Migration):
                 ("where", models.CharField(blank=True, max_length=500)),
                 ("last_status", models.CharField(blank=True, editable=False, max_length=10)),
                 ("last_failures", models.BigIntegerField(blank=True, editable=False, null=True)),
-                ("last_samples", models.JSONField(blank=True, default=list, editable=False)),
+                ("last_samples", models.JSONField(blank=True, default=dict, editable=False)),
                 ("last_run_at", models.DateTimeField(blank=True, editable=False, null=True)),
                 (
                     "organization",

@@ -41,8 +41,12 @@ def test_a_transformation_is_created_read_changed_and_deleted(
     warehouse: Connection, key: Client
 ) -> None:
     data = {
-        **{"name": "orders", "sql": ORDERS, "connection": "analytics", "tags": ["nightly"]},
-        **{"config": {"unique_key": ["id"], "meta": {"a": 1}}, "columns": {"id": "The number"}},
+        "name": "orders",
+        "sql": ORDERS,
+        "connection": "analytics",
+        "tags": ["nightly"],
+        "config": {"unique_key": ["id"], "meta": {"a": 1}},
+        "columns": {"id": "The number"},
         "tests": [
             {"column": "id", "kind": "unique"},
             {"column": "status", "kind": "accepted_values", "arguments": {"values": ["paid", 1]}},

@@ -26,7 +26,7 @@ def warehouse(organization: Organization) -> Connection:
 
 @pytest.fixture
 def row(warehouse: Connection) -> Transformation:
-    row = make(
+    return make(
         warehouse,
         "orders",
         SQL,
@@ -34,21 +34,32 @@ def row(warehouse: Connection) -> Transformation:
         tests=({"column": "id", "kind": "unique", "arguments": {"name": "mine"}},),
         column_descriptions={"id": "The number"},
     )
-    return row
 
 
 def fields(row: Transformation, **changes: Any) -> dict[str, Any]:
     """What the page of this transformation posts when only ``changes`` were made."""
     return {
-        **{"name": row.name, "sql": row.sql, "materialization": row.materialization},
-        **{"folder": row.folder, "schema": "", "description": "", "tags": ""},
-        **{"unique_key": "id, day", "incremental_strategy": "", "on_schema_change": ""},
+        "name": row.name,
+        "sql": row.sql,
+        "materialization": row.materialization,
+        "folder": row.folder,
+        "schema": "",
+        "description": "",
+        "tags": "",
+        "unique_key": "id, day",
+        "incremental_strategy": "",
+        "on_schema_change": "",
         "more_config": "enabled: true\nmeta:\n  team: shop\n",
         "version": row.version,
-        **{"columns-TOTAL_FORMS": 1, "columns-INITIAL_FORMS": 1},
-        **{"columns-0-name": "id", "columns-0-description": "The number"},
-        **{"tests-TOTAL_FORMS": 1, "tests-INITIAL_FORMS": 1},
-        **{"tests-0-column": "id", "tests-0-kind": "unique", "tests-0-severity": "error"},
+        "columns-TOTAL_FORMS": 1,
+        "columns-INITIAL_FORMS": 1,
+        "columns-0-name": "id",
+        "columns-0-description": "The number",
+        "tests-TOTAL_FORMS": 1,
+        "tests-INITIAL_FORMS": 1,
+        "tests-0-column": "id",
+        "tests-0-kind": "unique",
+        "tests-0-severity": "error",
         **changes,
     }
 
@@ -67,10 +78,17 @@ def test_a_new_transformation_is_saved_or_comes_back_with_what_was_typed(
     warehouse: Connection, editor: Person
 ) -> None:
     new = {
-        **{"name": "Not a name", "sql": "select 1 as one\r\n", "materialization": "table"},
-        **{"connection": "analytics", "folder": "/marts/", "tags": "nightly, finance"},
-        **{"new-column": "one", "new-kind": "not_null", "new-severity": "warn"},
-        **{"tests-TOTAL_FORMS": 0, "tests-INITIAL_FORMS": 0},
+        "name": "Not a name",
+        "sql": "select 1 as one\r\n",
+        "materialization": "table",
+        "connection": "analytics",
+        "folder": "/marts/",
+        "tags": "nightly, finance",
+        "new-column": "one",
+        "new-kind": "not_null",
+        "new-severity": "warn",
+        "tests-TOTAL_FORMS": 0,
+        "tests-INITIAL_FORMS": 0,
     }
     status, text = post(editor.client, new, ROOT + "-/new/")
     assert status == 422
@@ -160,7 +178,9 @@ def test_a_conflict_shows_both_and_leaves_the_choice(row: Transformation, editor
 
 def test_tests_are_added_changed_and_removed(row: Transformation, editor: Person) -> None:
     typed = {
-        **{"do": "add-test", "new-column": "letter", "new-kind": "accepted_values"},
+        "do": "add-test",
+        "new-column": "letter",
+        "new-kind": "accepted_values",
         "new-severity": "error",
     }
     status, text = post(editor.client, fields(row, **typed), **HTMX)
@@ -174,8 +194,11 @@ def test_tests_are_added_changed_and_removed(row: Transformation, editor: Person
     double = {**typed, "new-column": "id", "new-kind": "unique"}
     assert "has that test already" in post(editor.client, fields(row, **double), **HTMX)[1]
     added = {
-        **{"tests-TOTAL_FORMS": 2, "tests-0-remove": "on", "tests-1-column": "letter"},
-        **{"tests-1-kind": "accepted_values", "tests-1-values": "a, b"},
+        "tests-TOTAL_FORMS": 2,
+        "tests-0-remove": "on",
+        "tests-1-column": "letter",
+        "tests-1-kind": "accepted_values",
+        "tests-1-values": "a, b",
         "tests-1-severity": "warn",
     }
     assert post(editor.client, fields(row, **added))[0] == 302

@@ -22,7 +22,8 @@ def make_warehouse(organization: Organization, name: str = "Analytics") -> Conne
         actor=Actor.operator(),
         name=name,
         connector="duckdb",
-        values={"path": f"{name.lower()}.duckdb"},
+        # Not like the default schema: DuckDB could not tell the two apart.
+        values={"path": "warehouse.duckdb"},
         use_as="destination",
     )
 
