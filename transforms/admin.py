@@ -51,13 +51,15 @@ class _ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]
 
 class ColumnInline(_ReadOnlyInline):
     model = TransformationColumn
-    fields = ("position", "name", "data_type", "description")
+    fields = readonly_fields = ("position", "name", "data_type", "description")
 
 
 class TestInline(_ReadOnlyInline):
     __test__ = False
     model = TransformationTest
-    fields = ("column", "kind", "arguments", "severity", "last_status", "last_failures")
+    fields = readonly_fields = (
+        "column", "kind", "arguments", "severity", "last_status", "last_failures",
+    )  # fmt: skip
 
 
 @admin.register(Transformation)

@@ -54,7 +54,12 @@ def test_a_newcomer_gets_from_nothing_to_a_scheduled_graph(address: str, tmp_pat
         person.invites()
         person.reads_the_audit_log()
         person.signs_out_and_in()
-        assert [text for text in watch.take() if "script:" in text or "console:" in text] == []
+        assert [text for text in watch.take() if not is_expected(text)] == []
+
+
+def is_expected(complaint: str) -> bool:
+    """Typing over a selection makes Chromium itself write a styled element, which the policy strips."""
+    return "Applying inline style" in complaint and "/transformations/" in complaint
 
 
 @dataclass

@@ -7,84 +7,131 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('connections', '0001_initial'),
+        ("connections", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='PipelineDraft',
+            name="PipelineDraft",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('data', models.JSONField(default=dict)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("data", models.JSONField(default=dict)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
             ],
             options={
-                'ordering': ['-updated_at'],
-                'abstract': False,
-                'base_manager_name': 'all_organizations',
-                'default_manager_name': 'all_organizations',
+                "ordering": ["-updated_at"],
+                "abstract": False,
+                "base_manager_name": "all_organizations",
+                "default_manager_name": "all_organizations",
             },
             managers=[
-                ('all_organizations', django.db.models.manager.Manager()),
+                ("all_organizations", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='PipelineResource',
+            name="PipelineResource",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveIntegerField(default=0)),
-                ('name', models.CharField(max_length=255)),
-                ('target', models.CharField(max_length=63)),
-                ('is_selected', models.BooleanField(default=True)),
-                ('write_disposition', models.CharField(choices=[('append', 'Append'), ('replace', 'Replace'), ('merge', 'Merge')], max_length=8)),
-                ('primary_key', models.JSONField(blank=True, default=list)),
-                ('cursor_column', models.CharField(blank=True, max_length=255)),
-                ('cursor_initial', models.CharField(blank=True, max_length=255)),
-                ('columns', models.JSONField(blank=True, default=list)),
-                ('filters', models.JSONField(blank=True, default=list)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("position", models.PositiveIntegerField(default=0)),
+                ("name", models.CharField(max_length=255)),
+                ("target", models.CharField(max_length=63)),
+                ("is_selected", models.BooleanField(default=True)),
+                (
+                    "write_disposition",
+                    models.CharField(
+                        choices=[("append", "Append"), ("replace", "Replace"), ("merge", "Merge")],
+                        max_length=8,
+                    ),
+                ),
+                ("primary_key", models.JSONField(blank=True, default=list)),
+                ("cursor_column", models.CharField(blank=True, max_length=255)),
+                ("cursor_initial", models.CharField(blank=True, max_length=255)),
+                ("columns", models.JSONField(blank=True, default=list)),
+                ("filters", models.JSONField(blank=True, default=list)),
             ],
             options={
-                'ordering': ['position', 'pk'],
-                'abstract': False,
-                'base_manager_name': 'all_organizations',
-                'default_manager_name': 'all_organizations',
+                "ordering": ["position", "pk"],
+                "abstract": False,
+                "base_manager_name": "all_organizations",
+                "default_manager_name": "all_organizations",
             },
             managers=[
-                ('all_organizations', django.db.models.manager.Manager()),
+                ("all_organizations", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='Pipeline',
+            name="Pipeline",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('name', models.CharField(max_length=80)),
-                ('slug', models.SlugField(max_length=64)),
-                ('description', models.TextField(blank=True)),
-                ('dataset', models.CharField(max_length=63)),
-                ('mode', models.CharField(choices=[('single_table', 'One table'), ('full_database', 'Whole database'), ('files', 'Files')], max_length=16)),
-                ('source_schema', models.CharField(blank=True, max_length=255)),
-                ('write_disposition', models.CharField(choices=[('append', 'Append'), ('replace', 'Replace'), ('merge', 'Merge')], default='replace', max_length=8)),
-                ('is_paused', models.BooleanField(default=False)),
-                ('paused_reason', models.CharField(blank=True, max_length=200)),
-                ('cursors', models.JSONField(blank=True, default=dict, editable=False)),
-                ('version', models.PositiveIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('destination', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='connections.connection')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("name", models.CharField(max_length=80)),
+                ("slug", models.SlugField(max_length=64)),
+                ("description", models.TextField(blank=True)),
+                ("dataset", models.CharField(max_length=63)),
+                (
+                    "mode",
+                    models.CharField(
+                        choices=[
+                            ("single_table", "One table"),
+                            ("full_database", "Whole database"),
+                            ("files", "Files"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("source_schema", models.CharField(blank=True, max_length=255)),
+                (
+                    "write_disposition",
+                    models.CharField(
+                        choices=[("append", "Append"), ("replace", "Replace"), ("merge", "Merge")],
+                        default="replace",
+                        max_length=8,
+                    ),
+                ),
+                ("is_paused", models.BooleanField(default=False)),
+                ("paused_reason", models.CharField(blank=True, max_length=200)),
+                ("cursors", models.JSONField(blank=True, default=dict, editable=False)),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "destination",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="connections.connection",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name', 'pk'],
-                'abstract': False,
-                'base_manager_name': 'all_organizations',
-                'default_manager_name': 'all_organizations',
+                "ordering": ["name", "pk"],
+                "abstract": False,
+                "base_manager_name": "all_organizations",
+                "default_manager_name": "all_organizations",
             },
             managers=[
-                ('all_organizations', django.db.models.manager.Manager()),
+                ("all_organizations", django.db.models.manager.Manager()),
             ],
         ),
     ]

@@ -6,61 +6,96 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('connections', '0002_initial'),
-        ('pipelines', '0001_initial'),
-        ('tenants', '0001_initial'),
+        ("connections", "0002_initial"),
+        ("pipelines", "0001_initial"),
+        ("tenants", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='pipeline',
-            name='organization',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.organization'),
+            model_name="pipeline",
+            name="organization",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="tenants.organization",
+            ),
         ),
         migrations.AddField(
-            model_name='pipeline',
-            name='source',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='connections.connection'),
+            model_name="pipeline",
+            name="source",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="connections.connection",
+            ),
         ),
         migrations.AddField(
-            model_name='pipelinedraft',
-            name='created_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="pipelinedraft",
+            name="created_by",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='pipelinedraft',
-            name='organization',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.organization'),
+            model_name="pipelinedraft",
+            name="organization",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="tenants.organization",
+            ),
         ),
         migrations.AddField(
-            model_name='pipelineresource',
-            name='organization',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.organization'),
+            model_name="pipelineresource",
+            name="organization",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="tenants.organization",
+            ),
         ),
         migrations.AddField(
-            model_name='pipelineresource',
-            name='pipeline',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='pipelines.pipeline'),
+            model_name="pipelineresource",
+            name="pipeline",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="pipelines.pipeline",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pipeline',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at__isnull', True)), fields=('organization', 'slug'), name='pipeline_slug_unique'),
+            model_name="pipeline",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at__isnull", True)),
+                fields=("organization", "slug"),
+                name="pipeline_slug_unique",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pipeline',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at__isnull', True)), fields=('destination', 'dataset', 'organization'), name='pipeline_dataset_not_shared'),
+            model_name="pipeline",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at__isnull", True)),
+                fields=("destination", "dataset", "organization"),
+                name="pipeline_dataset_not_shared",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pipelineresource',
-            constraint=models.UniqueConstraint(fields=('pipeline', 'name'), name='resource_named_once'),
+            model_name="pipelineresource",
+            constraint=models.UniqueConstraint(
+                fields=("pipeline", "name"), name="resource_named_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pipelineresource',
-            constraint=models.UniqueConstraint(fields=('pipeline', 'target'), name='resource_target_once'),
+            model_name="pipelineresource",
+            constraint=models.UniqueConstraint(
+                fields=("pipeline", "target"), name="resource_target_once"
+            ),
         ),
     ]
