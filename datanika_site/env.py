@@ -36,6 +36,18 @@ def secret(name: str) -> str:
     return os.environ.get(name, "").strip()
 
 
+def data_dir(path: Path) -> Path:
+    """The data directory, made if it is not there; says so when that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The data directory {path} cannot be made: {error.strerror}."
+            " Set DATANIKA_DATA_DIR to a directory that this user may write to."
+        ) from None
+    return path
+
+
 def keys(data_dir: Path, *, embedded: bool) -> Keys:
     """The signing key and the encryption keys.
 
@@ -65,7 +77,6 @@ def keys(data_dir: Path, *, embedded: bool) -> Keys:
 
 def _stored_keys(path: Path) -> dict[str, Any]:
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
         content = {
             "secret_key": secrets.token_urlsafe(48),
             "encryption_keys": [Fernet.generate_key().decode()],
@@ -108,7 +119,6 @@ def database(data_dir: Path) -> dict[str, Any]:
                 "DATABASE_URL must be a postgres:// address; without it SQLite is used."
             )
         return {**env.db_url_config(url), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
-    data_dir.mkdir(parents=True, exist_ok=True)
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": data_dir / "datanika.sqlite3",

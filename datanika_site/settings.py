@@ -14,7 +14,9 @@ from datanika_site import env as environment
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(os.environ.get("DATANIKA_DATA_DIR") or BASE_DIR / "data").resolve()
+DATA_DIR = environment.data_dir(
+    Path(os.environ.get("DATANIKA_DATA_DIR") or BASE_DIR / "data").resolve()
+)
 
 #: No DATABASE_URL: one machine, no servers.
 EMBEDDED = not environment.secret("DATABASE_URL")
