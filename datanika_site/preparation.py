@@ -1,6 +1,7 @@
 """What has to be true before anything is served: a migrated database and collected static files."""
 
 import hashlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from django.db.migrations.executor import MigrationExecutor
 
 from common.errors import UserError
 from datanika_site.file_broker import forget_messages
+
+#: A migrated database and the static files; loads need more.
+LEAST_FREE_MB = 64
 
 
 def prepare() -> None:
@@ -45,6 +49,13 @@ def _pending_migrations() -> bool:
 def _check_disk() -> None:
     """Say now what would otherwise surface as a half-written file."""
     data = Path(settings.DATA_DIR)
+    free = shutil.disk_usage(data).free // 1024**2
+    if free < LEAST_FREE_MB:
+        raise UserError(
+            f"The disk of the data directory {data.name!r} is full: {free} MB are left.",
+            field="DATANIKA_DATA_DIR",
+            remedy=f"Free some space ({LEAST_FREE_MB} MB at least), then start again.",
+        )
     probe = data / ".probe"
     try:
         data.mkdir(parents=True, exist_ok=True)

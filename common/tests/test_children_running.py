@@ -252,6 +252,7 @@ def test_a_child_asked_to_stop_before_it_began_is_cancelled(
 ) -> None:
     with spawned(pool, tmp_path, "deaf", {}) as child:
         child.terminate()
-        child.read_events(0)
+        # It may have ended between the two, so that this is all there is.
+        early = child.read_events(0)
         child.kill()
-        assert events_of(child)[-1]["code"] == "cancelled"
+        assert [*early, *events_of(child)][-1]["code"] == "cancelled"

@@ -184,8 +184,8 @@ def _command_of(process: psutil.Process) -> list[str]:
 _STATUS = """
 import json
 from orchestration.models import Run, RunLogLine, RunStep
-run = Run.all_organizations.get(number={number})
-print(json.dumps({{
+run = Run.all_organizations.filter(number={number}).first()
+print(json.dumps({{"status": "not there"}} if run is None else {{
     "status": run.status,
     "error": run.error,
     "rows": run.rows_loaded,

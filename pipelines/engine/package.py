@@ -15,6 +15,7 @@ from dlt.common.configuration.specs.pluggable_run_context import PluggableRunCon
 from dlt.common.storages.load_package import load_package_state
 from dlt.extract import DltResource
 from dlt.extract.exceptions import ResourceExtractionError
+from dlt.pipeline import trace
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from pipelines.engine.dlt_destinations import CommitCallback, committing
@@ -166,6 +167,8 @@ def _configure(work_dir: Path, reporter: Reporter) -> None:
     context.providers = ConfigProvidersContainer([provider])
     context.context.reset_config()
     context.initialize_runtime()
+    # dlt's own trackers would report to nobody, and fail into the log with a path of this machine.
+    trace.TRACKING_MODULES = []
     logger = logging.getLogger("dlt")
     logger.handlers = [_DebugEvents(reporter)]
     logger.propagate = False
