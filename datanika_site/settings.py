@@ -264,6 +264,16 @@ if CELERY_BROKER_URL.startswith("files:"):
         "polling_interval": 0.05,
     }
 
+if CELERY_BROKER_URL.startswith("redis"):
+    # Rate limits of the sign-in count across all web processes.
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": CELERY_BROKER_URL,
+            "KEY_PREFIX": "datanika-cache",
+        }
+    }
+
 #: Steps one worker executes at a time; each is a child process of its own.
 WORKER_SLOTS = environment.env.int("DATANIKA_WORKER_SLOTS", default=max(2, os.cpu_count() or 2))
 #: Seconds after which a silent worker counts as lost; it renews every third of it.

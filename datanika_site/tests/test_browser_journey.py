@@ -22,6 +22,7 @@ ORDERS = """order_id,customer,amount,note
 3,Cem,7.25,
 4,Dan,100.00,later
 """
+MADE = ("Order files", "Warehouse", "Orders", "stg_orders", "Mornings")
 SQL = """select order_id, customer, amount, note from {{ source('raw_orders', 'orders') }}"""
 
 
@@ -295,7 +296,7 @@ class Newcomer:
         page = self.page
         self.goes_to("Audit log")
         events = page.get_by_role("region", name="Events")
-        for text in ("Order files", "Warehouse", "Orders", "stg_orders", "Mornings"):
+        for text in MADE:
             expect(events.get_by_text(text).first).to_be_visible()
         page.get_by_role("searchbox").first.fill("ben@example.com")
         expect(events.get_by_role("row")).to_have_count(2)
