@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from datanika_site.tests.browser import launched, open_page
+from datanika_site.tests.browser import executable, launched, open_page
 from datanika_site.tests.installation import Installation, free_port
 
 pytestmark = pytest.mark.e2e
@@ -28,6 +28,7 @@ SQL = """select order_id, customer, amount, note from {{ source('raw_orders', 'o
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    executable()  # before anything is started for nothing
     installation = Installation(tmp_path_factory.mktemp("journey") / "data")
     port = free_port()
     try:
@@ -297,7 +298,7 @@ class Newcomer:
         self.goes_to("Audit log")
         events = page.get_by_role("region", name="Events")
         for text in MADE:
-            expect(events.get_by_text(text).first).to_be_visible()
+            expect(events.get_by_role("row").filter(has_text=text).first).to_be_visible()
         page.get_by_role("searchbox").first.fill("ben@example.com")
         expect(events.get_by_role("row")).to_have_count(2)
         expect(events).to_contain_text("Olga Berg")

@@ -64,12 +64,20 @@ def test_commands_worker_and_beat_work_together(installation: Installation) -> N
     assert result["status"] == "succeeded", result
     assert result["rows_loaded"] == 3
 
+    if installation.environment:
+        _a_due_schedule_starts_a_run_by_itself(installation)
+    else:
+        _a_refusal_is_one_sentence(installation)
+
+
+def _a_refusal_is_one_sentence(installation: Installation) -> None:
     refused = installation.manage("run_pipeline", "acme/nothing", "--wait", check=False)
     assert refused.returncode == 1
     assert "There is no 'pipeline:nothing'" in refused.stderr
     assert "Traceback" not in refused.stderr
 
-    # A due schedule starts a run by itself.
+
+def _a_due_schedule_starts_a_run_by_itself(installation: Installation) -> None:
     installation.start_beat()
     installation.python(SCHEDULE)
     scheduled = installation.wait_for(2, lambda run: run["status"] == "succeeded")
