@@ -149,10 +149,12 @@ class PipelineDefinition:
             name=_text(data, "name", "", 1000),
             description=_text(data, "description", "", 10_000),
             dataset=_text(data, "dataset", "", 1000),
-            mode=parse_choice_mode(data.get("mode")),
+            mode=_choice(Mode, data.get("mode"), "mode"),
             source_schema=_text(data, "source_schema", "", 255),
-            write_disposition=parse_choice_disposition(
-                data.get("write_disposition") or WriteDisposition.REPLACE, "write_disposition"
+            write_disposition=_choice(
+                WriteDisposition,
+                data.get("write_disposition") or WriteDisposition.REPLACE,
+                "write_disposition",
             ),
             resources=tuple(
                 ResourceDefinition.parse(item, where=f"resources[{i}]")
@@ -242,14 +244,6 @@ def _target(data: dict[str, Any], name: str, where: str) -> str:
             f"The table name {target!r} is longer than 63 characters.", field=f"{where}.target"
         )
     return target
-
-
-def parse_choice_mode(value: Any) -> Mode:
-    return _choice(Mode, value, "mode")
-
-
-def parse_choice_disposition(value: Any, field_name: str) -> WriteDisposition:
-    return _choice(WriteDisposition, value, field_name)
 
 
 def _choice(kind: type[C], value: Any, where: str) -> C:

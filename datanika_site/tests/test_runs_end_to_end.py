@@ -2,8 +2,6 @@
 
 import threading
 import time
-from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import duckdb
 import psycopg
@@ -14,6 +12,7 @@ from audit.models import AuditEvent
 from conftest_site import Person
 from connections import services as connections
 from connections.models import DatasetTable
+from datanika_site.demo.data import postgres_values
 from datanika_site.tests.scenario import ORDERS, Shop, make_shop, write_orders
 from orchestration import services as orchestration
 from orchestration.engine import executor
@@ -186,18 +185,6 @@ def test_cancel_ends_the_query_on_the_server(shop: Shop, postgres_url: str) -> N
         assert ended.status == Status.CANCELLED
         assert ended.cancelled_by == "Olga"
         assert _sleeping(server) == 0
-
-
-def postgres_values(url: str) -> dict[str, Any]:
-    parts = urlsplit(url)
-    return {
-        "host": parts.hostname,
-        "port": parts.port,
-        "database": parts.path[1:],
-        "user": unquote(parts.username or ""),
-        "password": unquote(parts.password or ""),
-        "sslmode": "prefer",
-    }
 
 
 def _work_and_cancel(shop: Shop, run: Run, server: psycopg.Connection) -> Run:
