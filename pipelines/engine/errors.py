@@ -75,6 +75,26 @@ class TypeConflict(UserError):
     code = "type_conflict"
 
 
+class NothingToReplay(UserError):
+    """There are no refused rows."""
+
+    code = "nothing_to_replay"
+
+
+class SchemaFrozen(UserError):
+    """The schema contract forbids the change."""
+
+    code = "schema_frozen"
+
+
+class TableLeftOut(Exception):
+    """The schema contract wants no new table; nothing is loaded, and that is no failure. Never leaves the engine."""
+
+
+class Unconvertible(Exception):
+    """A value does not convert; read again, looking at each row. Never leaves the engine."""
+
+
 class TypesChanged(Exception):
     """The rows do not keep to the types the reader took for granted; describe the table again, then read it again.
 

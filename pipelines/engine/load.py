@@ -1,360 +1,323 @@
-"""One load: take up what a lost attempt left, plan every table, then read and write them one after the other."""
+"""One load: look at both ends, then plan, fill and commit one table after the other."""
 
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from common.errors import DatanikaError, UserError
-from pipelines.engine.accounting import account, result
-from pipelines.engine.errors import MissingTable, TypesChanged, near, translate
+import duckdb
+import psycopg
+
+from common.errors import DatanikaError, TransientError, UserError
+from pipelines.engine.accounting import Outcome, failed, left_out, succeeded
+from pipelines.engine.destinations.base import CopyFeed, Destination, Feed, Order
+from pipelines.engine.dlt_record import Record
+from pipelines.engine.errors import TableLeftOut, TypesChanged, Unconvertible, translate
 from pipelines.engine.events import Reporter, rows_text
-from pipelines.engine.model import ExistingTable, Extracted, Resource, SourceTable, TablePlan
-from pipelines.engine.package import Packages, remember
-from pipelines.engine.planner import parse_resource, plan_table
-from pipelines.engine.readers.base import Part, PartFormat, Reader
-from pipelines.engine.state import Entry, Journal
-from pipelines.engine.warehouse import Commit, Warehouse
+from pipelines.engine.lanes import Judging, can_copy, copied, strict
+from pipelines.engine.model import (
+    Committed,
+    ExistingTable,
+    Extracted,
+    Known,
+    Resource,
+    SourceTable,
+    TablePlan,
+)
+from pipelines.engine.planner import Circumstances, plan_table
+from pipelines.engine.readers.base import Reader
+from pipelines.engine.replays import Replay
+from pipelines.engine.resources import chosen_resources, missing_table
+from pipelines.engine.session import Session
+from pipelines.engine.verification import verify
+
+#: What a value that does not convert makes a destination or the hub say.
+_UNCONVERTIBLE = (
+    Unconvertible,
+    duckdb.ConversionException,
+    duckdb.OutOfRangeException,
+    duckdb.InvalidInputException,
+    psycopg.DataError,
+)
+#: The failed tables named in the error of a load.
+_NAMED = 3
+
+
+@dataclass
+class _Ends:
+    """What both ends hold before the first table."""
+
+    found: dict[str, SourceTable]
+    existing: dict[str, ExistingTable]
+    known: dict[tuple[str, str], Known]
+    committed: dict[str, Committed]
 
 
 class Load:
-    """The load of one spec. ``run`` answers the summary, or raises for the first table that fails."""
+    """The load of one spec. ``run`` answers the summary, or raises one error for the tables that failed."""
 
     def __init__(
         self,
         spec: dict[str, Any],
-        warehouse: Warehouse,
+        session: Session,
+        destination: Destination,
         open_reader: Callable[[], Reader],
-        journal: Journal,
-        work_dir: Path,
         reporter: Reporter,
     ) -> None:
-        self._spec = spec
-        self._warehouse = warehouse
-        self._open_reader = open_reader
-        self._journal = journal
-        self._stage = work_dir / "stage"
+        self._spec, self._session = spec, session
+        self._destination, self._open_reader = destination, open_reader
         self._reporter = reporter
-        self._packages = Packages(work_dir, warehouse, reporter)
-        self._rows_loaded = 0
-        self._tables = 0
+        self._load_id = str(spec.get("load_id") or f"{time.time():.6f}")
+        self._options: dict[str, Any] = spec.get("options") or {}
+        self._hash_key = str(spec.get("hash_key") or "")
+        self._full_refresh = bool(self._options.get("full_refresh") or spec.get("full_refresh"))
+        self._record = Record(destination, self._load_id, reporter)
+        self._outcomes: list[Outcome] = []
+        self._failures: list[DatanikaError] = []
+        #: Tables that could not even be described, by label.
+        self._broken: dict[str, Exception] = {}
 
     def run(self) -> dict[str, Any]:
-        self._take_up()
-        with self._open_reader() as reader:
+        with self._open_reader() as reader, self._destination.opened():
             resources = self._resources(reader)
-            plans = self._plan_all(reader, resources)
+            ends = self._look(reader, resources)
             for resource in resources:
-                self._table(reader, resource, plans[resource.target])
-        self._journal.clear()
-        shutil.rmtree(self._stage, ignore_errors=True)
+                self._table(reader, resource, ends)
+            if self._outcomes:
+                self._record.keep(self._outcomes)
+        self._raise_failures(len(resources))
         return {
-            "rows_loaded": self._rows_loaded,
-            "tables": self._tables,
-            "schema_hash": self._packages.schema_hash,
+            "rows_loaded": sum(outcome.committed.rows_loaded for outcome in self._outcomes),
+            "rows_rejected": sum(outcome.committed.rows_rejected for outcome in self._outcomes),
+            "tables": len(self._outcomes),
+            "schema_hash": self._record.schema_hash,
         }
 
-    # --- what a lost attempt left --------------------------------------------------------------
-
-    def _take_up(self) -> None:
-        """Finish a package that was read completely; anything less was not written and is forgotten."""
-        known = self._journal.read()
-        pending = self._packages.pending()
-        if pending:
-            entries = [self._journal.of_load(load_id) for load_id in pending] if known else [None]
-            if all(entries):
-                self._reporter.log("Resumed: finishing the load of the attempt that was lost.")
-                self._load_package()
-            else:
-                self._reporter.debug(
-                    "The lost attempt had not read its table to the end; it starts anew."
-                )
-                self._packages.discard()
-        if not known or int(self._spec.get("attempt") or 1) <= 1:
-            # A new run: what an earlier one has done is not its own.
-            self._journal.clear()
-
-    # --- planning ------------------------------------------------------------------------------
+    # --- before the first table --------------------------------------------------------------------
 
     def _resources(self, reader: Reader) -> list[Resource]:
-        spec = self._spec
-        schema = spec.get("source_schema") or ""
-        if spec.get("mode") != "full_database":
-            resources = [
-                parse_resource(item, schema, spec.get("defaults"))
-                for item in spec["resources"]
-                if item.get("selected", True)
-            ]
-        else:
-            resources = self._whole_database(reader, schema)
-        if not resources:
-            raise UserError("There is no table to load.", field="resources")
-        _check_targets(resources)
-        return resources
+        schema = self._spec.get("source_schema") or ""
+        names: list[str] = []
+        if self._spec.get("mode") == "full_database":
+            names = reader.tables(schema)
+            self._reporter.debug(f"{len(names)} tables in {schema or 'the database'}.")
+            for view in reader.views(schema):
+                self._reporter.debug(f"{view} is a view and is left out.", scope=f"extract:{view}")
+        return chosen_resources(self._spec, names)
 
-    def _whole_database(self, reader: Reader, schema: str) -> list[Resource]:
-        spec = self._spec
-        names = reader.tables(schema)
-        settings = {item["name"]: item for item in spec.get("resources") or []}
-        for name in settings:
-            if name not in names:
-                raise _missing_table(name, schema, names)
-        self._reporter.debug(f"{len(names)} tables in {schema or 'the database'}.")
-        for view in reader.views(schema):
-            self._reporter.debug(f"{view} is a view and is left out.", scope=f"extract:{view}")
-        return [
-            parse_resource(settings.get(name, {"name": name}), schema, spec.get("defaults"))
-            for name in names
-            if settings.get(name, {}).get("selected", True)
-        ]
-
-    def _plan_all(self, reader: Reader, resources: list[Resource]) -> dict[str, TablePlan]:
-        """Every table is planned before the first is written, so that a refusal leaves nothing behind."""
-        found = self._describe(reader, resources)
-        existing = self._existing(resources)
-        return {
-            resource.target: self._plan(reader, resource, found[resource.label], existing)
-            for resource in resources
-        }
-
-    def _describe(self, reader: Reader, resources: list[Resource]) -> dict[str, SourceTable]:
+    def _look(self, reader: Reader, resources: list[Resource]) -> _Ends:
         try:
-            found = reader.describe(resources)
+            found = self._describe(reader, resources)
         except Exception as error:
             raise translate(error, "Looking at the source") from error
-        for resource in resources:
-            if resource.label not in found:
-                raise _missing_table(resource.name, resource.schema, reader.tables(resource.schema))
-        return found
-
-    def _existing(self, resources: list[Resource]) -> dict[str, ExistingTable]:
-        if not self._warehouse.is_there():
-            return {}
+        destination = self._destination
         try:
-            with self._warehouse.opened():
-                self._packages.restore()
-                return self._warehouse.existing(
-                    [(resource.label, resource.target) for resource in resources]
-                )
+            existing = destination.existing([resource.target for resource in resources])
+            known, committed = destination.known(), destination.committed(self._load_id)
         except Exception as error:
             raise translate(error, "Opening the destination") from error
+        return _Ends(found, existing, known, committed)
 
-    def _plan(
-        self,
-        reader: Reader,
-        resource: Resource,
-        table: SourceTable,
-        existing: dict[str, ExistingTable],
-    ) -> TablePlan:
+    def _describe(self, reader: Reader, resources: list[Resource]) -> dict[str, SourceTable]:
+        """All at once; where one of them cannot be read, each by itself, so that it fails alone."""
+        try:
+            return reader.describe(resources)
+        except Exception:
+            if len(resources) == 1:
+                raise
+        found: dict[str, SourceTable] = {}
+        for resource in resources:
+            try:
+                found |= reader.describe([resource])
+            except Exception as error:  # noqa: BLE001, reported as the failure of this table
+                self._broken[resource.label] = error
+        return found
+
+    def _plan(self, reader: Reader, resource: Resource, ends: _Ends) -> TablePlan:
+        table = ends.found.get(resource.label)
+        if table is None:
+            if error := self._broken.get(resource.label):
+                raise error
+            raise missing_table(resource.name, resource.schema, reader.tables(resource.schema))
+        bounds = self._options.get("cursor_range")
+        given = Circumstances(
+            existing=ends.existing.get(resource.target),
+            known=ends.known.get((resource.label, resource.target)),
+            edited=(self._spec.get("cursors") or {}).get(resource.name),
+            full_refresh=self._full_refresh,
+            only=(str(bounds["from"]), str(bounds["to"])) if bounds else None,
+            replay=bool(self._options.get("replay_rejects")),
+        )
         return plan_table(
             resource,
             table,
-            existing.get(resource.target),
+            given,
             dialect=reader.dialect,
-            destination=self._warehouse.kind,
-            full_refresh=bool(self._spec.get("full_refresh")),
+            shore=self._destination,
+            own_kind=reader.kind == self._destination.kind == "postgres",
         )
 
-    # --- one table -----------------------------------------------------------------------------
+    # --- one table ---------------------------------------------------------------------------------
 
-    def _table(self, reader: Reader, resource: Resource, plan: TablePlan) -> None:
-        started = time.monotonic()
+    def _table(self, reader: Reader, resource: Resource, ends: _Ends) -> None:
+        started = _now()
         try:
-            if self._done_before(resource):
+            if done := ends.committed.get(resource.target):
+                self._reporter.log(
+                    "Already loaded by the attempt that was lost.", scope=f"load:{resource.target}"
+                )
+                plan = self._plan(reader, resource, ends)
+                self._finished(Outcome(plan, resource, done, started_at=started))
                 return
-            entry = self._read(reader, resource, plan)
-            self._load_package()
-            self._report(resource, entry, time.monotonic() - started)
-        except Exception as error:
-            raise self._failed(resource, error) from error
+            plan = self._plan(reader, resource, ends)
+            self._say_plan(plan)
+            self._record.prepare()
+            outcome = self._loaded(reader, resource, plan, ends, started)
+            outcome.verification = verify(
+                reader, self._destination, resource, outcome.plan, outcome.committed
+            )
+            self._finished(outcome)
+        except TableLeftOut:
+            self._reporter.warn(
+                "Left out: the schema contract wants no new table.", scope=resource.name
+            )
+            self._reporter.result(left_out(resource, started))
+        except Exception as error:  # noqa: BLE001, the failure of one table is not that of the others
+            self._failed(resource, reader.explain(error, resource.label), started)
 
-    def _done_before(self, resource: Resource) -> bool:
-        """A table the lost attempt of this same run committed is not loaded a second time."""
-        entry = self._journal.get(resource.target)
-        if entry is None:
-            return False
-        with self._warehouse.opened():
-            committed = self._warehouse.committed(entry.load_id, resource.target)
-        if committed is None:
-            return False
-        self._reporter.log(
-            "Already loaded by the attempt that was lost.", scope=f"load:{resource.target}"
-        )
-        self._report(resource, entry, 0.0)
-        return True
+    def _say_plan(self, plan: TablePlan) -> None:
+        for column in plan.columns:
+            if column.note:
+                self._reporter.debug(f"{column.name}: {column.note}", scope=f"extract:{plan.name}")
+        for change in plan.changes:
+            if change.change != "table_added":
+                self._reporter.log(
+                    f"{change.change.replace('_', ' ')}: {change.column} {change.before} → {change.after}"
+                    f" ({change.treatment})",
+                    scope=f"extract:{plan.name}",
+                )
 
-    def _read(self, reader: Reader, resource: Resource, plan: TablePlan) -> Entry:
-        for conversion in plan.conversions:
-            self._reporter.debug(f"Converted {conversion}", scope=f"extract:{resource.name}")
+    def _loaded(
+        self, reader: Reader, resource: Resource, plan: TablePlan, ends: _Ends, started: str
+    ) -> Outcome:
+        """Strictly first; where a value does not convert, once more with each row judged."""
         try:
-            return self._extract(reader, resource, plan)
+            return self._attempt(reader, resource, plan, started)
         except TypesChanged:
-            # Once only: the reader has now looked at every value.
-            self._packages.discard()
-            table = self._describe(reader, [resource])[resource.label]
-            plan = self._plan(reader, resource, table, self._existing([resource]))
-            return self._extract(reader, resource, plan)
+            table = reader.describe([resource])
+            ends.found |= table
+            plan = self._plan(reader, resource, ends)
+            return self._attempt(reader, resource, plan, started)
+        except _UNCONVERTIBLE as error:
+            found = reader.explain(error, resource.label)
+            if isinstance(found, TypesChanged):
+                ends.found |= reader.describe([resource])
+                plan = self._plan(reader, resource, ends)
+                return self._attempt(reader, resource, plan, started)
+            if plan.tolerant or found is not error:
+                raise found from error
+            self._reporter.log(
+                "Some values do not convert; reading again and judging every row.",
+                scope=f"extract:{plan.name}",
+            )
+            return self._attempt(reader, resource, replace(plan, tolerant=True), started)
 
-    def _extract(self, reader: Reader, resource: Resource, plan: TablePlan) -> Entry:
+    def _attempt(
+        self, reader: Reader, resource: Resource, plan: TablePlan, started: str
+    ) -> Outcome:
         counts = Extracted()
-        started_at = _now()
-        entries: list[Entry] = []
-        shutil.rmtree(self._stage, ignore_errors=True)
-        self._stage.mkdir(parents=True)
-
-        def parts(load_id: str) -> Iterator[Part]:
-            any_part = False
-            for part in reader.extract(
-                plan,
-                load_id,
-                self._stage,
-                counts,
-                self._reporter,
-                _part_format(reader, self._warehouse),
-            ):
-                any_part = True
-                yield part
-                part.path.unlink(missing_ok=True)
-            if not any_part:
-                # dlt loads files: an empty one stands for no rows, so that a replace empties the table.
-                empty = self._stage / "empty.csv"
-                empty.touch()
-                yield Part(empty, 0)
-            if plan.cursor:
-                remember({"column": plan.cursor.column, "value": counts.cursor_after})
-            entry = Entry(
-                load_id,
-                plan,
-                counts.rows_read,
-                counts.rows_kept,
-                counts.cursor_after,
-                counts.longest_row,
-                started_at,
-            )
-            entries.append(entry)
-            self._journal.add(entry)
-
-        self._packages.extract(plan, parts)
-        self._reporter.progress(
-            f"extract:{resource.name}", counts.rows_kept, counts.rows_kept, force=True
+        scope = f"load:{plan.target}"
+        order = Order(
+            plan,
+            self._load_id,
+            counts,
+            lambda rows: self._reporter.progress(scope, rows, plan.rows_estimate),
+            counted=tuple(column.name for column in plan.kept if column.note),
         )
-        return entries[0]
-
-    def _load_package(self) -> None:
-        def commit(load_id: str, target: str, parts: list[Path]) -> None:
-            entry = self._journal.of_load(load_id)
-            assert entry is not None, "a package without a journal entry"
-            scope = f"load:{entry.plan.target}"
-            self._warehouse.commit(
-                Commit(
-                    entry.plan,
-                    load_id,
-                    parts,
-                    entry.rows_kept,
-                    entry.cursor_after,
-                    entry.longest_row,
-                ),
-                lambda rows: self._reporter.progress(scope, rows, entry.rows_kept),
-            )
-
-        try:
-            self._packages.load(commit)
-        except Exception as error:
-            translated = translate(error, "Writing to the destination")
-            if not translated.transient:
-                # The commit is all or nothing, so nothing of this package is there to be finished.
-                self._packages.discard()
-            raise translated from error
-
-    def _report(self, resource: Resource, entry: Entry, seconds: float) -> None:
-        plan = entry.plan
-        with self._warehouse.opened():
-            committed = self._warehouse.committed(entry.load_id, plan.target)
-        if committed is None:
-            raise DatanikaError(f"{resource.label}: the destination has no record of the load.")
-        counters = account(plan, entry.rows_read, entry.rows_kept, committed)
-        text = f"{rows_text(committed.rows_loaded)} in {seconds:.1f} s"
-        if plan.cursor and entry.cursor_after is not None:
-            text += f", cursor moves to {entry.cursor_after}"
-        self._rows_loaded += committed.rows_loaded
-        self._tables += 1
-        self._reporter.progress(
-            f"load:{plan.target}", committed.rows_loaded, committed.rows_loaded, force=True
-        )
-        self._reporter.log(text, level="ok", scope=f"load:{plan.target}")
-        self._reporter.result(
-            result(
-                plan,
-                resource.name,
-                counters,
-                started_at=entry.started_at,
-                finished_at=_now(),
-                cursor_after=entry.cursor_after,
-                message=text,
-            )
+        began = time.monotonic()
+        judging: Judging | None = None
+        with reader.snapshot():
+            feed: Feed | CopyFeed
+            if plan.replay:
+                judging = Judging(self._session, plan, self._load_id, self._hash_key)
+                replay = Replay(self._destination, self._session, plan)
+                order.replayed = replay.condition
+                feed = judging.feed(replay.relation(), counts)
+            else:
+                conditions = reader.conditions(plan, counts)
+                if can_copy(reader, plan, self._destination.kind):
+                    feed = copied(reader, plan, conditions, self._load_id)
+                elif plan.tolerant:
+                    judging = Judging(self._session, plan, self._load_id, self._hash_key)
+                    feed = judging.feed(reader.rows(plan, conditions, raw=True), counts)
+                else:
+                    feed = strict(
+                        reader, self._session, plan, conditions, self._load_id, self._hash_key
+                    )
+            self._reporter.debug("Rows are on their way.", scope=f"fill:{plan.target}")
+            committed = self._destination.load(order, feed)
+        self._reporter.debug("Committed.", scope=f"commit:{plan.target}")
+        return Outcome(
+            plan,
+            resource,
+            committed,
+            started_at=started,
+            seconds=time.monotonic() - began,
+            lane="duck" if isinstance(feed, Feed) else "copy",
+            bytes=counts.bytes,
+            values=order.values,
+            refused=tuple(judging.refused) if judging else (),
+            emptied=judging.emptied if judging else {},
         )
 
-    def _failed(self, resource: Resource, error: Exception) -> DatanikaError:
+    # --- what came of it -------------------------------------------------------------------------
+
+    def _finished(self, outcome: Outcome) -> None:
+        outcome.check()
+        plan, committed = outcome.plan, outcome.committed
+        scope = f"load:{plan.target}"
+        text = f"{rows_text(committed.rows_loaded)} in {outcome.seconds:.1f} s"
+        if plan.cursor and committed.cursor_after is not None and not plan.cursor.only:
+            text += f", cursor moves to {committed.cursor_after}"
+        self._outcomes.append(outcome)
+        self._reporter.progress(scope, committed.rows_loaded, committed.rows_loaded, force=True)
+        self._reporter.log(text, level="ok", scope=scope)
+        if committed.rows_rejected:
+            self._reporter.warn(
+                f"{rows_text(committed.rows_rejected)} put aside in _dlt_rejects.", scope=scope
+            )
+        self._reporter.result(succeeded(outcome, _now(), text))
+
+    def _failed(self, resource: Resource, error: Exception, started: str) -> None:
         translated = translate(error, f"Loading {resource.label}")
         if resource.label not in translated.message and resource.name not in translated.message:
             translated.message = f"{resource.label}: {translated.message}"
-        self._reporter.result(
-            {
-                "name": resource.name,
-                "target": resource.target,
-                "status": "failed",
-                "message": translated.message,
-                **dict.fromkeys(
-                    (
-                        "rows_read",
-                        "rows_filtered",
-                        "rows_rejected",
-                        "rows_deduplicated",
-                        "rows_loaded",
-                    ),
-                    0,
-                ),
-                "started_at": _now(),
-                "finished_at": _now(),
-                "columns": [],
-                "cursor": None,
-                "conversions": [],
-            }
+        self._failures.append(translated)
+        self._reporter.log(translated.message, level="error", scope=f"load:{resource.target}")
+        self._reporter.result(failed(resource, translated.message, started, _now()))
+
+    def _raise_failures(self, tables: int) -> None:
+        failures = self._failures
+        if not failures:
+            return
+        if tables == 1:
+            raise failures[0]
+        # One lost connection is worth another attempt; what was committed is not loaded again.
+        transient = any(getattr(error, "transient", False) for error in failures)
+        kind: type[DatanikaError] = TransientError if transient else UserError
+        named = " ".join(error.message for error in failures[:_NAMED])
+        more = f" And {len(failures) - _NAMED} more." if len(failures) > _NAMED else ""
+        error = kind(
+            f"{len(failures)} of {tables} tables failed; the others were loaded. {named}{more}",
+            field=failures[0].field,
+            remedy=failures[0].remedy,
+            detail=failures[0].detail,
         )
-        return translated
-
-
-def _part_format(reader: Reader, warehouse: Warehouse) -> PartFormat:
-    if reader.writes_csv_only and warehouse.part_format == "parquet":
-        return "csv"
-    return warehouse.part_format
-
-
-def _check_targets(resources: list[Resource]) -> None:
-    seen: dict[str, Resource] = {}
-    for resource in resources:
-        if "." in resource.target or "/" in resource.target or resource.target.startswith("_dlt"):
-            raise UserError(
-                f'"{resource.target}" cannot be the name of a table.',
-                field=f"resources.{resource.name}.target",
-                remedy="Use letters, digits and underscores.",
-            )
-        if other := seen.get(resource.target.lower()):
-            raise UserError(
-                f'{other.label} and {resource.label} would both be loaded into "{resource.target}".',
-                field=f"resources.{resource.name}.target",
-                remedy="Give one of them another target.",
-            )
-        seen[resource.target.lower()] = resource
-
-
-def _missing_table(name: str, schema: str, names: list[str]) -> UserError:
-    where = f" in {schema}" if schema else ""
-    return MissingTable(
-        f'There is no table "{name}"{where}.', field=f"resources.{name}", remedy=near(name, names)
-    )
+        error.code = (
+            failures[0].code if len({one.code for one in failures}) == 1 else "tables_failed"
+        )
+        raise error
 
 
 def _now() -> str:

@@ -1,36 +1,33 @@
-"""The entry point of a load: one spec in, events out."""
+"""The entry points of the engine: one spec in, events out (docs/architecture.md, Entry points)."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import dlt
 
-from common.errors import DatanikaError, UserError
-from connections.connectors.base import Target
+from common.errors import DatanikaError
+from pipelines.engine import looks
 from pipelines.engine.endpoints import Limits
+from pipelines.engine.ends import destination_of, locked, reader_of
 from pipelines.engine.errors import translate
 from pipelines.engine.events import Emit, Reporter, rows_text
-from pipelines.engine.jobs.duckdb import DuckDbWarehouse
-from pipelines.engine.jobs.postgres import PostgresWarehouse
 from pipelines.engine.load import Load
-from pipelines.engine.readers.base import Reader
-from pipelines.engine.state import Journal, fingerprint, locked
-from pipelines.engine.warehouse import Warehouse
+from pipelines.engine.session import Session
 
 
 def load(spec: dict[str, Any], emit: Emit) -> None:
-    """Load the resources of a pipeline (docs/architecture.md, Entry points).
+    """Load the resources of a pipeline.
 
     Raises ``UserError`` or ``TransientError`` for what a person can understand; tables committed before stay.
     """
     reporter = Reporter(emit)
     started = time.monotonic()
-    work_dir = Path(spec["work_dir"])
-    with locked(work_dir):
+    with locked(Path(spec["work_dir"])), Session(Limits.from_spec(spec)) as session:
         try:
-            summary = _load(spec, reporter, work_dir)
+            destination = destination_of(spec, session)
+            job = Load(spec, session, destination, lambda: reader_of(spec, session), reporter)
+            summary = job.run()
         except DatanikaError:
             raise
         except Exception as error:
@@ -44,49 +41,33 @@ def load(spec: dict[str, Any], emit: Emit) -> None:
     reporter.done({**summary, "seconds": round(seconds, 3), "dlt_version": dlt.__version__})
 
 
-def _load(spec: dict[str, Any], reporter: Reporter, work_dir: Path) -> dict[str, Any]:
-    limits = Limits.from_spec(spec)
-    warehouse = open_warehouse(spec, limits)
-    destination = spec["destination"]
-    journal = Journal(
-        work_dir, fingerprint(destination["connector"], destination["config"], spec["dataset"])
-    )
-    job = Load(spec, warehouse, lambda: open_reader(spec, limits), journal, work_dir, reporter)
-    return job.run()
+def estimate(spec: dict[str, Any], emit: Emit) -> None:
+    """How many rows a load would read and take away."""
+    _answer(spec, emit, looks.estimate)
 
 
-def open_warehouse(spec: dict[str, Any], limits: Limits) -> Warehouse:
-    """The destination of the spec; opened by its user, not here."""
-    target = Target.from_spec(spec, "destination")
-    name = f"pipeline_{spec['pipeline']['id']}"
-    kinds: dict[str, Callable[..., Warehouse]] = {
-        "duckdb": DuckDbWarehouse,
-        "postgres": PostgresWarehouse,
-    }
-    if target.connector not in kinds:
-        raise UserError(
-            f'"{target.connector}" cannot be loaded into.', remedy="Choose PostgreSQL or DuckDB."
-        )
-    return kinds[target.connector](target, limits, spec["dataset"], name)
+def state(spec: dict[str, Any], emit: Emit) -> None:
+    """Where the cursors stand."""
+    _answer(spec, emit, looks.state)
 
 
-def open_reader(spec: dict[str, Any], limits: Limits) -> Reader:
-    """The source of the spec, opened."""
-    target = Target.from_spec(spec, "source")
-    if target.connector == "postgres":
-        from pipelines.engine.readers.postgres import PostgresReader
+def rejects(spec: dict[str, Any], emit: Emit) -> None:
+    """A page of refused rows."""
+    _answer(spec, emit, looks.rejects)
 
-        return PostgresReader(target)
-    if target.connector == "sqlite":
-        from pipelines.engine.readers.sqlite import SqliteReader
 
-        return SqliteReader(target, limits)
-    if target.connector == "duckdb":
-        from pipelines.engine.readers.duck import DuckDbReader
+def discard_rejects(spec: dict[str, Any], emit: Emit) -> None:
+    """Throw refused rows away for good."""
+    _answer(spec, emit, looks.discard_rejects)
 
-        return DuckDbReader(target, limits)
-    if target.connector in ("files", "csv", "jsonl", "json", "parquet"):
-        from pipelines.engine.readers.files import FilesReader
 
-        return FilesReader(target, limits)
-    raise UserError(f'"{target.connector}" cannot be read from.')
+def _answer(spec: dict[str, Any], emit: Emit, look: looks.Look) -> None:
+    with Session(Limits.from_spec(spec)) as session:
+        try:
+            value = look(spec, session)
+        except DatanikaError:
+            raise
+        except Exception as error:
+            raise translate(error, "Looking at the destination") from error
+    emit({"event": "data", "value": value})
+    emit({"event": "done", "summary": {}})

@@ -3,107 +3,113 @@
 Pure; every refusal happens here, before anything is written.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from common.errors import UserError
 from connections.connectors.base import Column
+from connections.connectors.filters import where as filter_where
 from connections.connectors.sql import Dialect
-from connections.connectors.sql import where as filter_where
-from connections.connectors.values import coerce, type_family
-from pipelines.engine import types
-from pipelines.engine.errors import BadFilter, MissingColumn, MissingKey, TypeConflict, near
+from pipelines.engine import contracts
+from pipelines.engine.cursors import plan_cursor
+from pipelines.engine.errors import BadFilter, MissingColumn, MissingKey, near
 from pipelines.engine.model import (
     LOAD_ID_COLUMN,
+    VALID_FROM,
+    VALID_TO,
     ColumnPlan,
-    CursorPlan,
     Disposition,
     ExistingTable,
+    Known,
     Mapping,
     Resource,
     SourceColumn,
     SourceTable,
     TablePlan,
 )
-from pipelines.engine.sqltext import ident
+from pipelines.engine.shores import Shore
+from pipelines.engine.sqltext import filled, ident
+from pipelines.engine.types import from_duckdb, from_mysql, from_postgres
+from pipelines.engine.types.to_postgres import same_type
 
-#: PostgreSQL cuts longer names without asking.
-MAX_NAME = {"postgres": 63}
-
-_MAPPINGS: dict[tuple[Dialect, str], Callable[[str], Mapping]] = {
-    (Dialect.POSTGRES, "postgres"): types.postgres_to_postgres,
-    (Dialect.POSTGRES, "duckdb"): types.postgres_to_duckdb,
-    (Dialect.DUCKDB, "postgres"): types.duckdb_to_postgres,
-    (Dialect.DUCKDB, "duckdb"): types.duckdb_to_duckdb,
+_TO_HUB: dict[Dialect, Callable[[str], Mapping]] = {
+    Dialect.POSTGRES: from_postgres.to_hub,
+    Dialect.MYSQL: from_mysql.to_hub,
+    Dialect.DUCKDB: from_duckdb.to_hub,
 }
+_OURS = (LOAD_ID_COLUMN, VALID_FROM, VALID_TO)
 
 
-def parse_resource(
-    value: dict[str, Any], default_schema: str, defaults: dict[str, Any] | None = None
-) -> Resource:
-    """A resource of the spec; what it leaves out comes from ``defaults``."""
-    merged = {
-        **(defaults or {}),
-        **{key: item for key, item in value.items() if item is not None},
-    }
-    cursor = merged.get("cursor") or {}
-    disposition: Any = merged.get("write_disposition") or "replace"
-    if disposition not in ("append", "replace", "merge"):
-        raise UserError(
-            f'"{disposition}" is no write disposition.', remedy="Use append, replace or merge."
-        )
-    initial = cursor.get("initial")
-    columns = merged.get("columns")
-    return Resource(
-        schema=merged.get("schema") or default_schema,
-        name=merged["name"],
-        target=merged.get("target") or merged["name"],
-        disposition=disposition,
-        primary_key=tuple(merged.get("primary_key") or ()),
-        cursor_column=cursor.get("column") or None,
-        cursor_initial=None if initial in (None, "") else initial,
-        columns=tuple(columns) if columns else None,
-        filters=tuple(merged.get("filters") or ()),
-    )
+@dataclass(frozen=True)
+class Circumstances:
+    """What is known besides the resource and its table."""
+
+    existing: ExistingTable | None = None
+    known: Known | None = None
+    #: The cursor as a person set it.
+    edited: dict[str, Any] | None = None
+    full_refresh: bool = False
+    only: tuple[str, str] | None = None
+    replay: bool = False
 
 
 def plan_table(
     resource: Resource,
     table: SourceTable,
-    existing: ExistingTable | None,
+    given: Circumstances,
     *,
     dialect: Dialect,
-    destination: str,
-    full_refresh: bool = False,
+    shore: Shore,
+    own_kind: bool,
 ) -> TablePlan:
-    """The plan of one table. ``existing`` is the target as it stands in the destination, None where it does not.
+    """The plan of one table. ``own_kind``: source and destination are both PostgreSQL.
 
     Raises ``UserError`` naming resource and field for what does not fit.
     """
+    existing = given.existing
     selected = _selected(resource, table)
-    _check_names(resource, [column.name for column in selected], destination)
-    write = _write(resource, existing, full_refresh)
+    write = _write(resource, existing, given)
+    cursor = plan_cursor(
+        resource,
+        table,
+        given.known,
+        given.edited,
+        restart=given.full_refresh or existing is None,
+        only=given.only,
+        dialect=dialect,
+    )
+    renames = dict(resource.renames)
+    _check_settings(resource, [column.name for column in selected])
+    columns = _columns(resource, selected, dialect, shore, own_kind=own_kind)
+    _check_names(resource, columns, shore)
+    found = contracts.apply(resource, columns, existing, given.known, write, shore)
     key = _key(resource, table, selected)
-    cursor = _cursor(resource, table, existing, write, full_refresh)
-    mapping = _MAPPINGS[dialect, destination]
-    columns, notes = _columns(selected, mapping)
-    if existing and write != "replace":
-        _check_existing(resource, columns, existing)
-        columns = tuple(_adopt(column, existing) for column in columns)
+    order = renames.get(resource.cursor_column or "", resource.cursor_column)
+    where = _filters(resource, table, dialect)
     return TablePlan(
         resource=resource.label,
+        name=resource.name,
         target=resource.target,
         disposition=resource.disposition,
+        strategy=resource.strategy,
         write=write,
-        columns=columns,
+        columns=found.columns,
         relation=table.relation,
-        primary_key=key,
+        primary_key=tuple(renames.get(name, name) for name in key),
         key_is_unique=bool(table.primary_key) and set(table.primary_key) <= set(key),
         cursor=cursor,
-        where=_filters(resource, table, dialect),
-        conversions=tuple(notes),
+        order_column=order if any(column.name == order for column in found.columns) else None,
+        row_order=resource.row_order,
+        where=where,
+        contract=resource.contract,
+        widened=found.widened,
+        changes=found.changes,
         rows_estimate=table.rows,
+        is_partial=cursor is not None or bool(where),
+        tolerant=found.tolerant or given.replay,
+        is_there=existing is not None,
+        replay=given.replay,
     )
 
 
@@ -113,11 +119,12 @@ def _selected(resource: Resource, table: SourceTable) -> list[SourceColumn]:
         return list(table.columns)
     for name in resource.columns:
         if name not in names:
-            raise _no_column(resource, "columns", name, names)
+            raise no_column(resource, "columns", name, names)
     return [column for column in table.columns if column.name in resource.columns]
 
 
-def _no_column(resource: Resource, field: str, name: str, names: list[str]) -> UserError:
+def no_column(resource: Resource, field: str, name: str, names: list[str]) -> UserError:
+    """The resource names a column in ``field`` that its table does not have."""
     return MissingColumn(
         f'{resource.label} has no column "{name}", named in {field}.',
         field=f"resources.{resource.name}.{field}",
@@ -125,33 +132,46 @@ def _no_column(resource: Resource, field: str, name: str, names: list[str]) -> U
     )
 
 
-def _check_names(resource: Resource, names: list[str], destination: str) -> None:
+def _check_settings(resource: Resource, names: list[str]) -> None:
+    for name, _ in (*resource.renames, *resource.transforms):
+        if name not in names:
+            raise no_column(resource, "column_settings", name, names)
+
+
+def _check_names(resource: Resource, columns: list[ColumnPlan], shore: Shore) -> None:
+    names = [column.name for column in columns]
     if not names:
         raise UserError(
             f"{resource.label} has no columns to load.", field=f"resources.{resource.name}.columns"
         )
-    limit = MAX_NAME.get(destination)
     for name in (resource.target, *names):
-        if limit and len(name.encode()) > limit:
+        if shore.max_name and len(name.encode()) > shore.max_name:
             raise UserError(
-                f'The name "{name}" is longer than the {limit} bytes PostgreSQL allows.',
+                f'The name "{name}" is longer than the {shore.max_name} bytes the destination allows.',
                 field=f"resources.{resource.name}",
+                remedy="Give it a shorter name in the column settings.",
             )
-    if destination != "duckdb":
-        return
     seen: dict[str, str] = {}
-    for name in names:
-        if other := seen.get(name.lower()):
+    for column in columns:
+        folded = column.name.lower() if shore.folds_case else column.name
+        if other := seen.get(folded):
             raise UserError(
-                f'{resource.label} has the columns "{other}" and "{name}"; DuckDB takes them for one.',
+                f'{resource.label} has the columns "{other}" and "{column.source}"; '
+                "the destination takes them for one.",
                 field=f"resources.{resource.name}.columns",
-                remedy="Choose one of them.",
+                remedy="Choose one of them, or rename one in the column settings.",
             )
-        seen[name.lower()] = name
+        seen[folded] = column.source
 
 
-def _write(resource: Resource, existing: ExistingTable | None, full_refresh: bool) -> Disposition:
-    if full_refresh or (resource.disposition == "merge" and existing is None):
+def _write(resource: Resource, existing: ExistingTable | None, given: Circumstances) -> Disposition:
+    """The first load of a table is written beside it and put in place, whatever comes later."""
+    if given.replay:
+        return "append" if resource.disposition == "replace" else resource.disposition
+    if given.only:
+        return resource.disposition
+    scd2 = resource.disposition == "merge" and resource.strategy == "scd2"
+    if (given.full_refresh or existing is None) and not scd2:
         return "replace"
     return resource.disposition
 
@@ -169,112 +189,106 @@ def _key(resource: Resource, table: SourceTable, selected: list[SourceColumn]) -
     names = [column.name for column in selected]
     for name in key:
         if name not in names:
-            raise _no_column(resource, "primary_key", name, names)
+            raise no_column(resource, "primary_key", name, names)
     return key
 
 
-def _cursor(
+def _columns(
     resource: Resource,
-    table: SourceTable,
-    existing: ExistingTable | None,
-    write: Disposition,
-    full_refresh: bool,
-) -> CursorPlan | None:
-    # A replace reads everything each time, so a cursor has no say there.
-    if resource.cursor_column is None or resource.disposition == "replace":
-        return None
-    names = [column.name for column in table.columns]
-    column = table.column(resource.cursor_column)
-    if column is None:
-        raise _no_column(resource, "cursor", resource.cursor_column, names)
-    state = None if full_refresh or existing is None else existing.cursor
-    if state and state["column"] != column.name:
-        if write == "append":
-            raise UserError(
-                f'The cursor of {resource.label} was "{state["column"]}" and is now "{column.name}".',
-                field=f"resources.{resource.name}.cursor",
-                remedy="Run a full refresh once, so that no row comes twice.",
-            )
-        state = None
-    return CursorPlan(
-        column=column.name,
-        type=column.type,
-        expression=column.expression or ident(column.name),
-        before=state["value"] if state else None,
-        initial=_initial(resource, column),
-        inclusive=resource.disposition == "merge",
+    selected: list[SourceColumn],
+    dialect: Dialect,
+    shore: Shore,
+    *,
+    own_kind: bool,
+) -> list[ColumnPlan]:
+    renames, transforms = dict(resource.renames), dict(resource.transforms)
+    columns = []
+    for column in selected:
+        if column.name in _OURS:
+            continue
+        transform = transforms.get(column.name, "")
+        plan = _column(column, renames.get(column.name, column.name), transform, dialect, shore)
+        columns.append(_direct(plan, column) if own_kind and not transform else plan)
+    return columns
+
+
+def _column(
+    column: SourceColumn, name: str, transform: str, dialect: Dialect, shore: Shore
+) -> ColumnPlan:
+    found = _TO_HUB[dialect](column.type)
+    value = column.expression or ident(column.name, dialect)
+    raw = column.raw or filled(found.raw, value)
+    if transform:
+        found = Mapping("VARCHAR", load=transformed(transform), parse=transformed(transform))
+    read = raw if transform else filled(found.read, value)
+    landing = shore.land(found.type)
+    notes = [_transform_note(transform)] if transform else [column.note, found.note, landing.note]
+    return ColumnPlan(
+        source=column.name,
+        name=name,
+        read=read,
+        raw=raw,
+        hub=found.type,
+        load=found.load,
+        parse=found.parse,
+        type=landing.type,
+        write=landing.write,
+        guard=filled(found.guard, value) if found.guard else "",
+        note="; ".join(note for note in notes if note),
+        source_type=column.type,
     )
 
 
-def _initial(resource: Resource, column: SourceColumn) -> str | None:
-    if resource.cursor_initial is None:
-        return None
-    typed = Column(column.name, column.type)
-    try:
-        return str(coerce(resource.cursor_initial, type_family(column.type), typed))
-    except UserError as error:
-        raise BadFilter(
-            f'The start value "{resource.cursor_initial}" of {resource.label} does not fit its '
-            f'cursor "{column.name}" ({column.type}).',
-            field=f"resources.{resource.name}.cursor",
-            remedy=error.remedy,
-        ) from error
+def _direct(plan: ColumnPlan, column: SourceColumn) -> ColumnPlan:
+    """PostgreSQL into PostgreSQL: the type stays what it is, whatever the hub would make of it."""
+    kind, template, note = same_type(column.type)
+    value = column.expression or ident(column.name)
+    return replace(plan, type=kind, direct=filled(template, value), note=note)
 
 
-def _columns(
-    selected: list[SourceColumn], mapping: Callable[[str], Mapping]
-) -> tuple[tuple[ColumnPlan, ...], list[str]]:
-    plans, notes = [], []
-    for column in selected:
-        if column.name == LOAD_ID_COLUMN:
-            notes.append(f"{column.name}: the source's own, replaced by that of this load")
-            continue
-        found = mapping(column.type)
-        read = found.read.replace("{c}", column.expression or ident(column.name))
-        notes += [f"{column.name}: {note}" for note in (column.note, found.note) if note]
-        plans.append(
-            ColumnPlan(column.name, read, found.type, found.transport, found.load, found.dlt)
-        )
-    return tuple(plans), notes
+#: Stands for the organization's key until the statement is made, so that no plan holds it.
+HASH_KEY = "{hash_key}"
 
 
-def _check_existing(
-    resource: Resource, columns: tuple[ColumnPlan, ...], existing: ExistingTable
-) -> None:
-    for column in columns:
-        there = existing.columns.get(column.name)
-        if there is not None and not types.fits(column.type, there):
-            raise TypeConflict(
-                f'The column "{column.name}" of {resource.label} is {column.type} now, but {there} '
-                f"in {resource.target}.",
-                field=f"resources.{resource.name}",
-                remedy="Run a full refresh to write the table anew, or leave the column out.",
-            )
+def transformed(transform: str) -> str:
+    """The hub expression of a hashed or masked value; NULL stays NULL."""
+    if transform == "hash":
+        return f"sha256({HASH_KEY} || {{c}})"
+    hidden = "repeat('*', length({c}))"
+    shown = "repeat('*', length({c}) - 4) || right({c}, 4)"
+    return f"CASE WHEN length({{c}}) <= 8 THEN {hidden} ELSE {shown} END"
 
 
-def _adopt(column: ColumnPlan, existing: ExistingTable) -> ColumnPlan:
-    """A wider column of the destination stays as wide."""
-    return replace(column, type=existing.columns.get(column.name, column.type))
+def _transform_note(transform: str) -> str:
+    return "hashed" if transform == "hash" else "masked"
+
+
+def _named(items: Sequence[dict[str, Any]]) -> list[str]:
+    """The columns of a filter tree."""
+    names: list[str] = []
+    for item in items:
+        inner = item.get("and") or item.get("or")
+        names += _named(inner) if inner else [str(item.get("column"))]
+    return names
 
 
 def _filters(resource: Resource, table: SourceTable, dialect: Dialect) -> str:
-    names = [column.name for column in table.columns]
-    for condition in resource.filters:
-        if condition.get("column") not in names:
-            raise _no_column(resource, "filters", str(condition.get("column")), names)
     expressions = {column.name: column.expression for column in table.columns}
+    for name in _named(resource.filters):
+        if name not in expressions:
+            raise no_column(resource, "filters", name, list(expressions))
     try:
         found = filter_where(
             resource.filters,
             [Column(column.name, column.type) for column in table.columns],
             dialect,
             inline=True,
-            expression=lambda column: expressions[column.name] or ident(column.name),
+            expression=lambda column: expressions[column.name] or ident(column.name, dialect),
         )
     except UserError as error:
         raise BadFilter(
             f"{resource.label}: {error.message}",
-            field=f"resources.{resource.name}.filters",
+            field=f"resources.{resource.name}.{error.field}",
             remedy=error.remedy,
         ) from error
     return found.condition

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 
 from common.errors import TransientError
-from pipelines.engine.jobs.duckdb import DuckDbWarehouse
-from pipelines.engine.jobs.postgres import PostgresWarehouse
-from pipelines.engine.load import Load
-from pipelines.engine.package import Packages
-from pipelines.engine.readers import postgres as postgres_reader
-from pipelines.engine.state import Journal, locked
-from pipelines.engine.warehouse import Commit
+from pipelines.engine.accounting import Outcome
+from pipelines.engine.destinations.duckdb import DuckDbDestination
+from pipelines.engine.destinations.postgres import PostgresDestination
+from pipelines.engine.dlt_record import Record
+from pipelines.engine.ends import locked
+from pipelines.engine.readers.base import Reader
 from pipelines.tests.engine_support import (
     Bench,
     dies_after,
@@ -29,11 +28,6 @@ from pipelines.tests.engine_support import (
 #: The key keeps growing; so does the cursor, in steps of its own.
 FIRST = MORE = "INSERT INTO t SELECT n, 'v' || n, n FROM generate_series({}, {}) n"
 CHANGE = "UPDATE t SET v = v || '!', moved = {} WHERE id <= 100"
-
-
-@pytest.fixture(autouse=True)
-def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres_reader, "PART_BYTES", 10_000)
 
 
 def resource(disposition: str) -> dict[str, Any]:
@@ -62,7 +56,7 @@ def test_killed_anywhere_and_tried_again(
     destination = (
         file_endpoint("duckdb", "w.duckdb") if to_duckdb else postgres_endpoint(postgres_url)
     )
-    warehouse = DuckDbWarehouse if to_duckdb else PostgresWarehouse
+    owner = DuckDbDestination if to_duckdb else PostgresDestination
     bench = Bench(tmp_path, postgres_endpoint(postgres_url), destination)
     wanted = resource(disposition)
 
@@ -73,19 +67,19 @@ def test_killed_anywhere_and_tried_again(
         return pg(postgres_url, query)
 
     points = {
-        "while a part is read": dies_after(postgres_reader.PostgresReader, "_window"),
-        "before the package is complete": dies_in(Journal, "_write"),
-        "before the result": dies_in(Load, "_report"),
-        "before the package is loaded": dies_in(Packages, "load"),
-        "in the transaction, rows written": dies_in(Commit, "ledger_row"),
-        "right after the commit": dies_after(warehouse, "commit"),
+        "while the window is looked at": dies_after(Reader, "_window"),
+        "before the table is written": dies_in(owner, "load"),
+        "in the transaction, rows written": dies_in(owner, "record"),
+        "right after the commit": dies_after(owner, "load"),
+        "before the result": dies_in(Outcome, "check"),
+        "before dlt's state is kept": dies_in(Record, "keep"),
     }
     # An append can go wrong in most ways; the others share its way up to the commit.
-    tried = {"append": 6, "merge": 3, "replace": 2}[disposition]
+    tried = {"append": 6, "merge": 4, "replace": 4}[disposition]
     high = 2000
-    for point, prepare in list(points.items())[-tried:]:
-        bench.killed(prepare, wanted)
-        events = bench.load(wanted, attempt=2)
+    for number, (point, prepare) in enumerate(list(points.items())[-tried:]):
+        bench.killed(prepare, wanted, load_id=f"1.{number}")
+        events = bench.load(wanted, attempt=2, load_id=f"1.{number}")
         assert rows("raw.t") == rows("t"), point
         assert results(events)["t"]["status"] == "succeeded"
         # The next round has something to bring.
@@ -111,13 +105,18 @@ def test_a_lost_working_directory_costs_nothing(
         file_endpoint("duckdb", "w.duckdb") if to_duckdb else postgres_endpoint(postgres_url)
     )
     bench = Bench(tmp_path, postgres_endpoint(postgres_url), destination)
-    warehouse = DuckDbWarehouse if to_duckdb else PostgresWarehouse
-    bench.killed(dies_after(warehouse, "commit"), resource("append"))
+    owner = DuckDbDestination if to_duckdb else PostgresDestination
+    bench.killed(dies_after(owner, "load"), resource("append") | {"cursor": None}, load_id="1.1")
+    shutil.rmtree(bench.spec["work_dir"])
+    again = results(bench.load(resource("append") | {"cursor": None}, attempt=2, load_id="1.1"))
+    assert again["t"]["rows_loaded"] == 3000
+    bench.killed(dies_after(owner, "load"), resource("merge"), load_id="1.2")
     shutil.rmtree(bench.spec["work_dir"])
     pg(postgres_url, MORE.format(3001, 3010))
-    result = results(bench.load(resource("append"), attempt=2))["t"]
+    result = results(bench.load(resource("merge"), load_id="1.3"))["t"]
+    # The row at the cursor comes again: a merge takes ties twice, harmlessly.
     assert (result["rows_loaded"], result["cursor"]["before"], result["cursor"]["after"]) == (
-        10,
+        11,
         "3000",
         "3010",
     )
@@ -136,8 +135,8 @@ def test_append_without_cursor_is_not_repeated_by_the_next_attempt(
         {"schema": "public", "name": name, "target": name, "write_disposition": "append"}
         for name in ("a", "b")
     ]
-    bench.killed(dies_after(Load, "_report", calls=2), *wanted)
-    events = bench.load(*wanted, attempt=2)
+    bench.killed(dies_after(DuckDbDestination, "load", calls=2), *wanted, load_id="1.1")
+    events = bench.load(*wanted, attempt=2, load_id="1.1")
     assert {name: event["rows_loaded"] for name, event in results(events).items()} == {
         "a": 10,
         "b": 10,

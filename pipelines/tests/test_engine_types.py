@@ -4,13 +4,13 @@ import duckdb
 import psycopg
 import pytest
 
-from pipelines.engine import types
-from pipelines.engine.accounting import account
+from pipelines.engine.accounting import Outcome
 from pipelines.engine.errors import CountMismatch, near, translate
-from pipelines.engine.model import Committed, TablePlan
+from pipelines.engine.model import Committed, Resource, TablePlan
 from pipelines.engine.readers.sqlite_types import Stored, affinity, decide
 from pipelines.engine.readers.text_types import Seen
 from pipelines.engine.readers.text_types import decide as decide_text
+from pipelines.engine.types import from_postgres, hub, to_duckdb, to_postgres
 
 
 @pytest.mark.parametrize(
@@ -26,13 +26,14 @@ from pipelines.engine.readers.text_types import decide as decide_text
         ("timestamp(3) without time zone", "TIMESTAMP", False),
         ("timestamp with time zone", "TIMESTAMPTZ", False),
         ("time with time zone", "VARCHAR", True),
-        ("interval", "VARCHAR", True),
+        ("interval", "INTERVAL", False),
         ("shop.mood", "VARCHAR", True),
     ],
 )
 def test_postgres_to_duckdb(source: str, target: str, noted: bool) -> None:
-    found = types.postgres_to_duckdb(source)
-    assert (found.type, bool(found.note)) == (target, noted)
+    found = from_postgres.to_hub(source)
+    landed = to_duckdb.land(found.type)
+    assert (landed.type, bool(found.note or landed.note)) == (target, noted)
 
 
 @pytest.mark.parametrize(
@@ -45,24 +46,37 @@ def test_postgres_to_duckdb(source: str, target: str, noted: bool) -> None:
     ],
 )
 def test_postgres_to_postgres(source: str, target: str) -> None:
-    assert types.postgres_to_postgres(source).type == target
+    assert to_postgres.same_type(source)[0] == target
 
 
 @pytest.mark.parametrize(
-    ("planned", "there", "fits"),
+    ("planned", "there", "fits", "wider"),
     [
-        ("integer", "bigint", True),
-        ("bigint", "integer", False),
-        ("DECIMAL(10,2)", "DECIMAL(18,2)", True),
-        ("DECIMAL(10,2)", "DECIMAL(10,4)", False),
-        ("TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE", True),
-        ("jsonb", "text", True),
-        ("text", "integer", False),
-        ("numeric(10,2)", "numeric", True),
+        ("INTEGER", "BIGINT", True, "BIGINT"),
+        ("BIGINT", "INTEGER", False, "BIGINT"),
+        ("DECIMAL(10,2)", "DECIMAL(18,2)", True, "DECIMAL(18,2)"),
+        ("DECIMAL(10,2)", "DECIMAL(10,4)", False, "DECIMAL(12,4)"),
+        ("DECIMAL(38,0)", "DECIMAL(38,10)", False, "NUMERIC"),
+        ("BIGINT", "DOUBLE", False, "NUMERIC"),
+        ("INTEGER", "DOUBLE", True, "DOUBLE"),
+        ("UBIGINT", "BIGINT", False, "HUGEINT"),
+        ("DATE", "TIMESTAMP", True, "TIMESTAMP"),
+        ("JSON", "VARCHAR", True, "VARCHAR"),
+        ("VARCHAR", "INTEGER", False, "VARCHAR"),
+        ("TIMESTAMP", "TIMESTAMPTZ", False, "VARCHAR"),
+        ("DECIMAL(10,2)", "NUMERIC", True, "NUMERIC"),
     ],
 )
-def test_what_fits_into_what(planned: str, there: str, fits: bool) -> None:
-    assert types.fits(planned, there) is fits
+def test_what_fits_into_what(planned: str, there: str, fits: bool, wider: str) -> None:
+    assert hub.fits(planned, there) is fits
+    assert hub.wider(planned, there) == wider
+    assert hub.fits(there, wider)
+
+
+def test_a_rounding_column_takes_only_its_own_kind() -> None:
+    assert to_postgres.hub_of("timestamp(3) without time zone") == ""
+    assert to_postgres.hub_of("character varying(5)") == ""
+    assert to_postgres.is_binary("timestamp(3) without time zone")
 
 
 @pytest.mark.parametrize(
@@ -116,10 +130,12 @@ def test_text_columns(seen: Seen, kind: str) -> None:
 
 
 def test_counts_must_agree() -> None:
-    plan = TablePlan("public.t", "t", "merge", "merge", (), "t")
-    assert account(plan, 10, 7, Committed(6, 1))["rows_filtered"] == 3
+    plan = TablePlan("public.t", "t", "t", "merge", "merge", (), "t")
+    resource = Resource("public", "t", "t", "merge")
+    agreed = Committed(6, 1, rows_read=10, rows_filtered=2, rows_rejected=1)
+    Outcome(plan, resource, agreed, "").check()
     with pytest.raises(CountMismatch, match="do not agree"):
-        account(plan, 10, 7, Committed(7, 1))
+        Outcome(plan, resource, Committed(7, 1, 10, 2, 1), "").check()
 
 
 def test_errors_are_classed_by_code_not_text() -> None:

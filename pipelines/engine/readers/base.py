@@ -1,34 +1,22 @@
-"""What a reader owes: the catalogue of its source, and a table's rows as files, without a row ever being an object."""
+"""What a reader owes: the catalogue of its source, and a table's rows as a relation of the session."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Literal
+from contextlib import contextmanager
+from typing import Any, ClassVar
 
-from connections.connectors.sql import Dialect, quote_text
-from pipelines.engine.events import Reporter
-from pipelines.engine.model import CursorPlan, Extracted, Resource, SourceTable, TablePlan
-from pipelines.engine.sqltext import ident, typed_literal
-
-#: "csv+load_id": CSV in which the id of the load is one more column, for a destination that takes the text as it is.
-PartFormat = Literal["parquet", "csv", "csv+load_id"]
-#: Size of one part. Large enough for bulk loading, small enough to keep every step bounded.
-PART_BYTES = 64 << 20
-
-
-@dataclass(frozen=True)
-class Part:
-    path: Path
-    rows: int
+from connections.connectors.sql import Dialect
+from pipelines.engine.cursors import reached, up_to, window
+from pipelines.engine.model import Extracted, Resource, SourceTable, TablePlan
+from pipelines.engine.sqltext import where
 
 
 class Reader(ABC):
     """A source opened for one load; used as a context manager, closed at its end."""
 
     dialect: ClassVar[Dialect]
-    #: CSV text is what the source itself writes, also where the destination would take Parquet.
-    writes_csv_only: ClassVar[bool] = False
+    #: The kind of system, as destinations have one.
+    kind: ClassVar[str] = ""
 
     @abstractmethod
     def tables(self, schema: str) -> list[str]:
@@ -42,21 +30,56 @@ class Reader(ABC):
     def describe(self, resources: Sequence[Resource]) -> dict[str, SourceTable]:
         """The tables of the resources by label; one that is not there is left out."""
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Within, all statements see the source as of one moment, where the source can do that."""
+        yield
+
     @abstractmethod
-    def extract(
-        self,
-        plan: TablePlan,
-        load_id: str,
-        directory: Path,
-        counts: Extracted,
-        reporter: Reporter,
-        file_format: PartFormat,
-    ) -> Iterator[Part]:
-        """Write the rows of the plan as parts into ``directory`` and fill ``counts`` meanwhile."""
+    def row(self, statement: str) -> tuple[Any, ...]:
+        """The first row a SELECT in the source's SQL answers."""
+
+    def value(self, statement: str) -> Any:
+        """The first value of that row."""
+        return self.row(statement)[0]
+
+    @abstractmethod
+    def rows(self, plan: TablePlan, conditions: Sequence[str], *, raw: bool) -> str:
+        """A relation of the session with columns c0, c1, …: read for the hub, or as raw text.
+
+        Where a column has a guard and ``raw`` is false, one more column ``g`` is true for damaged rows.
+        """
 
     @abstractmethod
     def close(self) -> None:
         """Let go of the source."""
+
+    def explain(self, error: Exception, label: str) -> Exception:
+        """What the error means for this source; ``TypesChanged`` where another look at the source helps."""
+        return error
+
+    def conditions(self, plan: TablePlan, counts: Extracted) -> list[str]:
+        """What the rows have to meet; the cursor's end and the filtered rows are noted in ``counts``."""
+        found = self._window(plan, counts)
+        if plan.where:
+            left_out = where(*found, f"({plan.where}) IS NOT TRUE")
+            count = self.value(f"SELECT count(*) FROM {plan.relation}{left_out}")
+            counts.rows_filtered = int(count or 0)
+        return [*found, plan.where]
+
+    def _window(self, plan: TablePlan, counts: Extracted) -> list[str]:
+        cursor = plan.cursor
+        if cursor is None:
+            return []
+        low = window(cursor, self.dialect)
+        highest = None
+        if not cursor.only:
+            kind = "CHAR" if self.dialect is Dialect.MYSQL else "VARCHAR"
+            highest = self.value(
+                f"SELECT CAST(max({cursor.expression}) AS {kind}) FROM {plan.relation}{where(low)}"
+            )
+        counts.cursor_after = reached(plan, highest)
+        return [low, up_to(cursor, highest, self.dialect)]
 
     def __enter__(self) -> "Reader":
         return self
@@ -65,31 +88,17 @@ class Reader(ABC):
         self.close()
 
 
-def window(cursor: CursorPlan | None, dialect: Dialect) -> str:
-    """The condition that leaves out what earlier loads have brought; empty for a full read."""
-    if cursor is None:
-        return ""
-    if cursor.before is not None:
-        sign = ">=" if cursor.inclusive else ">"
-        return f"{cursor.expression} {sign} {typed_literal(cursor.before, cursor.type, dialect)}"
-    if cursor.initial is not None:
-        return f"{cursor.expression} >= {typed_literal(cursor.initial, cursor.type, dialect)}"
-    return ""
-
-
-def up_to(cursor: CursorPlan, highest: str | None, dialect: Dialect) -> str:
-    """The upper end of the window. A first full read takes the rows without a cursor value too."""
-    without = f"{cursor.expression} IS NULL"
-    first = cursor.before is None and cursor.initial is None
-    if highest is None:
-        return without if first else "false"
-    limit = f"{cursor.expression} <= {typed_literal(highest, cursor.type, dialect)}"
-    return f"{limit} OR {without}" if first else limit
-
-
-def select_list(plan: TablePlan, load_id: str, *, with_load_id: bool) -> str:
-    """The columns as the reader selects them; for CSV the load id rides along as a constant."""
-    parts = [f"{column.read} AS {ident(column.name)}" for column in plan.columns]
-    if with_load_id:
-        parts.append(f"{quote_text(load_id)} AS _dlt_load_id")
+def select_list(plan: TablePlan, *, raw: bool) -> str:
+    """The columns as the reader selects them, named by position: any name may stand in a source."""
+    parts = [
+        f"{column.raw if raw else column.read} AS c{index}"
+        for index, column in enumerate(plan.columns)
+    ]
+    guards = [column.guard for column in plan.columns if column.guard]
+    if guards and not raw:
+        parts.append(f"coalesce({' OR '.join(guards)}, false) AS g")
     return ", ".join(parts)
+
+
+def has_guard(plan: TablePlan) -> bool:
+    return any(column.guard for column in plan.columns)

@@ -11,25 +11,40 @@ from psycopg import errors, pq
 _BATCH = 2048
 
 
-def copy_out(connection: "psycopg.Connection[Any]", statement: str) -> Iterator[list[bytes]]:
-    """Batches of whole rows. Left before its end it closes the connection: libpq has no way back."""
-    pgconn = connection.pgconn
-    finished = False
-    try:
-        _expect(pgconn.exec_(statement.encode()), pq.ExecStatus.COPY_OUT)
+class CopyOut:
+    """Blocks of whole rows. Left before its end it closes the connection: libpq has no way back.
+
+    ``rows`` is what the server says it wrote, known at the end.
+    """
+
+    def __init__(self, connection: "psycopg.Connection[Any]", statement: str) -> None:
+        self._connection, self._statement = connection, statement
+        self._finished = False
+        self.rows = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        pgconn = self._connection.pgconn
+        _expect(pgconn.exec_(self._statement.encode()), pq.ExecStatus.COPY_OUT)
         poll = select.poll()
         poll.register(pgconn.socket, select.POLLIN)
+        finished = False
         while not finished:
             batch, finished = _batch(pgconn, poll)
             if batch:
-                yield batch
-        _expect(pgconn.get_result(), pq.ExecStatus.COMMAND_OK)
+                yield b"".join(batch)
+        result = pgconn.get_result()
+        _expect(result, pq.ExecStatus.COMMAND_OK)
+        assert result is not None
+        self.rows = int(result.command_tuples or 0)
         # libpq wants to be asked until it has nothing more to say.
         while pgconn.get_result() is not None:
             pass
-    except BaseException:
-        connection.close()
-        raise
+        self._finished = True
+
+    def close(self) -> None:
+        """Give the connection up unless everything was read."""
+        if not self._finished:
+            self._connection.close()
 
 
 def _batch(pgconn: Any, poll: "select.poll") -> tuple[list[bytes], bool]:

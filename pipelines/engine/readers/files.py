@@ -13,7 +13,6 @@ from connections.connectors.csv_layout import Layout, layouts_of, read_csv
 from connections.connectors.duckdb_support import load_extension
 from connections.connectors.files import file_list
 from connections.connectors.sql import quote_text
-from pipelines.engine.endpoints import Limits
 from pipelines.engine.errors import RaggedFile, TypesChanged
 from pipelines.engine.model import Resource, SourceColumn, SourceTable
 from pipelines.engine.readers.duck import DuckReader
@@ -26,6 +25,7 @@ from pipelines.engine.readers.text_types import (
     guarded,
     profile_sql,
 )
+from pipelines.engine.session import Session
 from pipelines.engine.sqltext import ident
 
 #: Rows the types are first taken from.
@@ -38,8 +38,8 @@ _MISFIT = re.compile(rf"{MISFIT}(.*)")
 class FilesReader(DuckReader):
     """Files below the directories the policy allows."""
 
-    def __init__(self, target: Target, limits: Limits) -> None:
-        super().__init__(limits)
+    def __init__(self, target: Target, session: Session) -> None:
+        super().__init__(session)
         self._target = target
         load_extension(self.connection, "json")
         #: Resources whose sample had misled: every row decides.
@@ -49,7 +49,7 @@ class FilesReader(DuckReader):
     def describe(self, resources: Sequence[Resource]) -> dict[str, SourceTable]:
         return {resource.label: self._describe(resource) for resource in resources}
 
-    def explain(self, error: duckdb.Error, label: str) -> Exception:
+    def explain(self, error: Exception, label: str) -> Exception:
         text = str(error)
         if (misfit := _MISFIT.search(text)) and label not in self._whole:
             self._whole.add(label)
@@ -95,7 +95,7 @@ class FilesReader(DuckReader):
         for name in names:
             kind = decide(seen[name])
             expression = ident(name) if kind == "VARCHAR" else guarded(name, texts[name], kind)
-            columns.append(SourceColumn(name, kind, True, expression))
+            columns.append(SourceColumn(name, kind, True, expression, raw=texts[name]))
         return relation, tuple(columns)
 
     def _profile(self, label: str, relation: str, texts: dict[str, str]) -> dict[str, Seen]:
@@ -200,7 +200,7 @@ def _declared(kind: str) -> str:
 def _json_column(column: SourceColumn, seen: Seen | None) -> SourceColumn:
     name, kind = column.name, _declared(column.type)
     if kind == "JSON":
-        return SourceColumn(name, "JSON", True, "", "nested or of several types, kept as JSON")
+        return SourceColumn(name, "JSON", True, note="nested or of several types, kept as JSON")
     if seen is None:
         return SourceColumn(name, kind)
     decided: Any = decide_number(seen) if _family(column.type) == "number" else decide_moment(seen)
@@ -210,4 +210,4 @@ def _json_column(column: SourceColumn, seen: Seen | None) -> SourceColumn:
         else ""
     )
     expression = ident(name) if decided == "VARCHAR" else guarded(name, ident(name), decided)
-    return SourceColumn(name, decided, True, expression, note)
+    return SourceColumn(name, decided, True, expression, raw=ident(name), note=note)

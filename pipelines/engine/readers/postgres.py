@@ -1,30 +1,26 @@
-"""PostgreSQL: COPY (query) TO STDOUT as CSV, in one REPEATABLE READ snapshot.
+"""PostgreSQL: COPY as it is for another PostgreSQL, DuckDB's own client for everything else."""
 
-Exact for every type, and at the speed of the server.
-"""
-
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
 
 from connections.connectors.base import Target
-from connections.connectors.sql import Dialect
-from pipelines.engine.endpoints import postgres_connect
-from pipelines.engine.events import Reporter
-from pipelines.engine.model import Extracted, Resource, SourceColumn, SourceTable, TablePlan
-from pipelines.engine.readers.base import (
-    PART_BYTES,
-    Part,
-    PartFormat,
-    Reader,
-    select_list,
-    up_to,
-    window,
-)
-from pipelines.engine.readers.copy_out import copy_out
-from pipelines.engine.sqltext import qualified, where
+from connections.connectors.duckdb_support import load_extension
+from connections.connectors.sql import Dialect, quote_text
+from pipelines.engine.endpoints import postgres_connect, postgres_dsn
+from pipelines.engine.model import Resource, SourceColumn, SourceTable, TablePlan
+from pipelines.engine.readers.base import Reader, select_list
+from pipelines.engine.readers.copy_out import CopyOut
+from pipelines.engine.session import SOURCE, Session
+from pipelines.engine.sqltext import ident, qualified, where
+from pipelines.engine.types.to_postgres import portable_binary
+
+#: Blocks of about 256 kB read ahead of the writer.
+_QUEUED_BLOCKS = 8
 
 _CATALOGUE = """
 SELECT n.nspname, c.relname, c.relkind::text, c.reltuples::bigint, a.attname, a.attnotnull,
@@ -44,9 +40,10 @@ ORDER BY 1, 2, a.attnum
 
 class PostgresReader(Reader):
     dialect = Dialect.POSTGRES
-    writes_csv_only = True
+    kind = "postgres"
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, session: Session) -> None:
+        self._target, self._session, self._is_attached = target, session, False
         self._connection, self._forget = postgres_connect(target, read_only=True)
         self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
 
@@ -72,92 +69,102 @@ class PostgresReader(Reader):
             return [str(row[0]) for row in self._connection.execute(query, [schema])]
 
     def describe(self, resources: Sequence[Resource]) -> dict[str, SourceTable]:
-        schemas = [resource.schema or "public" for resource in resources]
-        names = [resource.name for resource in resources]
+        tables = [resource for resource in resources if not resource.query]
+        schemas = [resource.schema or "public" for resource in tables]
+        names = [resource.name for resource in tables]
         with self._connection.transaction():
             rows = self._connection.execute(_CATALOGUE, [schemas, names]).fetchall()
         grouped: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
         for row in rows:
             grouped.setdefault((row[0], row[1]), []).append(row)
-        found = {}
-        for resource in resources:
+        found = {resource.label: self._query(resource) for resource in resources if resource.query}
+        for resource in tables:
             if group := grouped.get((resource.schema or "public", resource.name)):
                 found[resource.label] = _table(group)
         return found
 
-    def extract(
-        self,
-        plan: TablePlan,
-        load_id: str,
-        directory: Path,
-        counts: Extracted,
-        reporter: Reporter,
-        file_format: PartFormat,
-    ) -> Iterator[Part]:
+    def _query(self, resource: Resource) -> SourceTable:
+        """The columns a query yields, in the types the server gives them; nothing is read."""
+        relation = f"({resource.query}\n) AS resource"
         with self._connection.transaction():
-            conditions = self._window(plan, counts)
-            total = self._count(plan, conditions, counts)
-            columns = select_list(plan, load_id, with_load_id=file_format == "csv+load_id")
-            query = f"SELECT {columns} FROM {plan.relation}{where(*conditions, plan.where)}"
-            scope = f"extract:{plan.resource}"
+            cursor = self._connection.execute(f"SELECT * FROM {relation} LIMIT 0".encode())
+            described = [(one.name, one.type_code, one._fmod) for one in cursor.description or ()]
+            columns = []
+            for name, oid, modifier in described:
+                row = self._connection.execute(
+                    "SELECT format_type(%s, %s)", [oid, modifier]
+                ).fetchone()
+                columns.append(SourceColumn(name, str(row[0]) if row else "text"))
+        return SourceTable("", resource.name, tuple(columns), kind="query", relation=relation)
 
-            def said(rows: int) -> None:
-                reporter.progress(scope, rows, total)
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with self._connection.transaction():
+            yield
 
-            yield from self._copy(query, directory, counts, said)
-        if not plan.where:
-            counts.rows_read = counts.rows_kept
+    def row(self, statement: str) -> tuple[Any, ...]:
+        return self._connection.execute(statement.encode()).fetchone() or (None,)
 
-    def _window(self, plan: TablePlan, counts: Extracted) -> list[str]:
-        """The highest cursor value and the rows come from one snapshot, so no row falls between two loads."""
-        cursor = plan.cursor
-        if cursor is None:
-            return []
-        low = window(cursor, self.dialect)
-        query = f"SELECT max({cursor.expression})::text FROM {plan.relation}{where(low)}"
-        row = self._connection.execute(query).fetchone()
-        counts.cursor_after = row[0] if row and row[0] is not None else cursor.before
-        return [low, up_to(cursor, row[0] if row else None, self.dialect)]
+    def rows(self, plan: TablePlan, conditions: Sequence[str], *, raw: bool) -> str:
+        if not self._is_attached:
+            load_extension(self._session.connection, "postgres")
+            self._session.connection.execute(
+                f"ATTACH {quote_text(postgres_dsn(self._target))} AS {ident(SOURCE)} (TYPE postgres, READ_ONLY)"
+            )
+            self._is_attached = True
+        query = f"SELECT {select_list(plan, raw=raw)} FROM {plan.relation}{where(*conditions)}"
+        return f"postgres_query({quote_text(SOURCE)}, {quote_text(query)})"
 
-    def _count(self, plan: TablePlan, conditions: list[str], counts: Extracted) -> int | None:
-        """With filters the rows they leave out are counted; without, the estimate will do for the progress."""
-        if not plan.where:
-            return plan.rows_estimate if plan.cursor is None else None
-        query = f"SELECT count(*) FROM {plan.relation}{where(*conditions)}"
-        row = self._connection.execute(query).fetchone()
-        counts.rows_read = int(row[0]) if row else 0
-        return None
-
-    def _copy(
-        self, query: str, directory: Path, counts: Extracted, said: Callable[[int], None]
-    ) -> Iterator[Part]:
-        blocks = copy_out(self._connection, f"COPY ({query}) TO STDOUT (FORMAT csv)")
-        number = 0
-        while (part := _write_part(blocks, directory / f"{number}.csv", counts, said)) is not None:
-            number += 1
-            yield part
+    def copy(self, plan: TablePlan, conditions: Sequence[str], load_id: str) -> "CopyRows":
+        """The rows as COPY writes them, each column in the destination's own type; within ``snapshot()``."""
+        parts = [f"{column.direct} AS {ident(column.name)}" for column in plan.columns]
+        parts.append(f"{quote_text(load_id, self.dialect)}::text AS _dlt_load_id")
+        query = f"SELECT {', '.join(parts)} FROM {plan.relation}{where(*conditions)}"
+        binary = all(portable_binary(column.type) for column in plan.columns)
+        return CopyRows(self._connection, query, "binary" if binary else "text")
 
 
-def _write_part(
-    blocks: Iterator[list[bytes]], path: Path, counts: Extracted, said: Callable[[int], None]
-) -> Part | None:
-    """Blocks hold whole rows, so a part always ends at a row's end."""
-    block = next(blocks, None)
-    if block is None:
-        return None
-    rows = 0
-    with path.open("wb") as file:
-        while block is not None:
-            rows += len(block)
-            longest = max(map(len, block))
-            counts.longest_row = max(counts.longest_row, longest)
-            file.write(b"".join(block))
-            said(counts.rows_kept + rows)
-            if file.tell() >= PART_BYTES:
-                break
-            block = next(blocks, None)
-    counts.rows_kept += rows
-    return Part(path, rows)
+class CopyRows:
+    """COPY … TO STDOUT, read by a thread of its own while the caller writes what came before."""
+
+    def __init__(self, connection: "psycopg.Connection[Any]", query: str, form: str) -> None:
+        self._connection, self._query, self.form = connection, query, form
+        self.rows = 0
+
+    def blocks(self) -> Iterator[bytes]:
+        blocks = CopyOut(self._connection, f"COPY ({self._query}) TO STDOUT (FORMAT {self.form})")
+        found: queue.Queue[bytes | BaseException | int] = queue.Queue(_QUEUED_BLOCKS)
+        stopped = threading.Event()
+
+        def put(item: bytes | BaseException | int) -> None:
+            while not stopped.is_set():
+                with suppress(queue.Full):
+                    found.put(item, timeout=0.2)
+                    break
+
+        def read() -> None:
+            try:
+                for block in blocks:
+                    put(block)
+                    if stopped.is_set():
+                        break
+                put(blocks.rows)
+            except BaseException as error:  # noqa: BLE001, raised again by the caller's thread
+                put(error)
+            finally:
+                blocks.close()
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        try:
+            while not isinstance(item := found.get(), int):
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+            self.rows = item
+        finally:
+            stopped.set()
+            reader.join()
 
 
 def _table(rows: list[tuple[Any, ...]]) -> SourceTable:

@@ -17,7 +17,7 @@ import duckdb
 from connections.connectors.base import Target
 from connections.connectors.duckdb_support import load_extension
 from connections.connectors.sql import Dialect, quote_text
-from pipelines.engine.endpoints import Limits, duckdb_file
+from pipelines.engine.endpoints import duckdb_file
 from pipelines.engine.errors import TypesChanged
 from pipelines.engine.model import Resource, SourceColumn, SourceTable
 from pipelines.engine.readers.duck import DuckReader
@@ -29,6 +29,7 @@ from pipelines.engine.readers.sqlite_types import (
     profile_sql,
     query_expressions,
 )
+from pipelines.engine.session import SOURCE, Session
 from pipelines.engine.sqltext import ident, qualified
 
 _MISMATCH = re.compile(r"Mismatch Type Error|Invalid type in column")
@@ -37,12 +38,12 @@ _MISMATCH = re.compile(r"Mismatch Type Error|Invalid type in column")
 class SqliteReader(DuckReader):
     """A SQLite file, read-only."""
 
-    def __init__(self, target: Target, limits: Limits) -> None:
-        super().__init__(limits)
+    def __init__(self, target: Target, session: Session) -> None:
+        super().__init__(session)
         self._path = duckdb_file(target, must_exist=True)
         load_extension(self.connection, "sqlite")
         self.connection.execute(
-            f"ATTACH {quote_text(str(self._path))} AS source (TYPE sqlite, READ_ONLY)"
+            f"ATTACH {quote_text(str(self._path))} AS {ident(SOURCE)} (TYPE sqlite, READ_ONLY)"
         )
         #: Tables whose strict scan failed: every column of them is looked at.
         self._distrusted: set[str] = set()
@@ -67,7 +68,7 @@ class SqliteReader(DuckReader):
         """Look at every value of the table at the next ``describe``."""
         self._distrusted.add(label)
 
-    def explain(self, error: duckdb.Error, label: str) -> Exception:
+    def explain(self, error: Exception, label: str) -> Exception:
         strict = _MISMATCH.search(str(error)) or isinstance(error, duckdb.DataError)
         if strict and label not in self._distrusted:
             self.distrust(label)
@@ -79,21 +80,19 @@ class SqliteReader(DuckReader):
         return closing(sqlite3.connect(uri, uri=True, timeout=10))
 
     def _describe(self, con: sqlite3.Connection, resource: Resource) -> SourceTable | None:
-        declared = con.execute(
-            f'SELECT name, type, "notnull", pk FROM pragma_table_xinfo({quote_text(resource.name, Dialect.SQLITE)})'
-            " WHERE hidden <> 1"
-        ).fetchall()
+        declared = _declared(con, resource)
         if not declared:
             return None
-        relation = qualified("source", resource.name)
-        native = {column.name: column.type for column in self.columns_of(relation)}
+        origin = f"({resource.query}\n)" if resource.query else ident(resource.name)
+        relation = qualified(SOURCE, resource.name)
+        native = {} if resource.query else {c.name: c.type for c in self.columns_of(relation)}
         distrusted = resource.label in self._distrusted
         unclear = [
             (name, kind)
             for name, kind, _, _ in declared
             if distrusted or affinity(kind) in ("numeric", "none")
         ]
-        stored = _profile(con, resource.name, unclear)
+        stored = _profile(con, origin, unclear)
         decided = {name: decide(kind, stored.get(name)) for name, kind, _, _ in declared}
         expressions = {
             name: native_expression(
@@ -105,10 +104,10 @@ class SqliteReader(DuckReader):
             inner, expressions = query_expressions(
                 {name: decision.type for name, decision in decided.items()}
             )
-            sql = f"SELECT {inner} FROM {ident(resource.name)}"
-            relation = f"sqlite_query('source', {quote_text(sql)})"
+            sql = f"SELECT {inner} FROM {origin}"
+            relation = f"sqlite_query({quote_text(SOURCE)}, {quote_text(sql)})"
         return SourceTable(
-            schema="main",
+            schema="" if resource.query else "main",
             name=resource.name,
             columns=tuple(
                 SourceColumn(
@@ -116,26 +115,38 @@ class SqliteReader(DuckReader):
                     decided[name].type,
                     not required,
                     expressions[name] or "",
-                    decided[name].note,
+                    note=decided[name].note,
                 )
                 for name, _, required, _ in declared
             ),
             primary_key=tuple(row[0] for row in sorted(declared, key=lambda row: row[3]) if row[3]),
-            rows=_row_estimate(con, resource.name),
+            kind="query" if resource.query else "table",
+            rows=None if resource.query else _row_estimate(con, resource.name),
             relation=relation,
         )
 
 
+def _declared(con: sqlite3.Connection, resource: Resource) -> list[tuple[str, str, int, int]]:
+    """Name, type, NOT NULL and place in the key of every column; a query declares nothing but names."""
+    if resource.query:
+        described = con.execute(f"SELECT * FROM ({resource.query}\n) LIMIT 0").description
+        return [(one[0], "", 0, 0) for one in described]
+    return con.execute(
+        f'SELECT name, type, "notnull", pk FROM pragma_table_xinfo({quote_text(resource.name, Dialect.SQLITE)})'
+        " WHERE hidden <> 1"
+    ).fetchall()
+
+
 def _profile(
-    con: sqlite3.Connection, table: str, columns: Sequence[tuple[str, str]]
+    con: sqlite3.Connection, origin: str, columns: Sequence[tuple[str, str]]
 ) -> dict[str, Stored]:
-    """What is stored in the columns, counted in one pass over the table."""
+    """What is stored in the columns, counted in one pass over the table or query."""
     found: dict[str, Stored] = {}
     # SQLite takes at most 2,000 result columns.
     for start in range(0, len(columns), 200):
         some = columns[start : start + 200]
         fields = ", ".join(profile_sql(name, kind) for name, kind in some)
-        row = con.execute(f"SELECT {fields} FROM {ident(table)}").fetchone()
+        row = con.execute(f"SELECT {fields} FROM {origin}").fetchone()
         width = len(row) // len(some)
         for index, (name, _) in enumerate(some):
             found[name] = Stored(

@@ -1,0 +1,182 @@
+"""What a destination owes: how its tables stand, its ledger, and one atomic load a table."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from pipelines.engine.errors import CountMismatch
+from pipelines.engine.model import (
+    ColumnPlan,
+    Committed,
+    ExistingTable,
+    Extracted,
+    Known,
+    Landing,
+    TablePlan,
+)
+from pipelines.engine.session import Session
+from pipelines.engine.sqltext import ident
+
+#: Beside dlt's own tables: one row for each table of each load, written in the transaction of the data. It makes a
+#: second attempt at the same load a no-op, and holds the cursor, so that rows and cursor can never disagree.
+LEDGER = "_dlt_commits"
+#: Refused rows with their reason, until they are replayed or thrown away.
+REJECTS = "_dlt_rejects"
+#: Ledger rows of a table older than this are of no use to any attempt; the latest is always kept.
+LEDGER_DAYS = 30
+#: Staging tables begin with this; what a killed load left behind is known by it.
+STAGE_PREFIX = "_dlt_new_"
+
+LEDGER_COLUMNS = (
+    ("load_id", "text"),
+    ("table_name", "text"),
+    ("pipeline_name", "text"),
+    ("resource", "text"),
+    ("cursor_column", "text"),
+    ("cursor_value", "text"),
+    ("cursor_edit", "bigint"),
+    ("rows_read", "bigint"),
+    ("rows_filtered", "bigint"),
+    ("rows_loaded", "bigint"),
+    ("rows_deduplicated", "bigint"),
+    ("rows_rejected", "bigint"),
+    ("columns", "text"),
+    ("committed_at", "moment"),
+)
+REJECT_COLUMNS = (
+    ("reject_id", "text"),
+    ("load_id", "text"),
+    ("table_name", "text"),
+    ("resource", "text"),
+    ("rejected_at", "moment"),
+    ("reason", "text"),
+    ("column_name", "text"),
+    ("raw_value", "text"),
+    ("row_json", "text"),
+)
+
+Said = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Rows in the hub: a relation of the session, and for each column how to read it there."""
+
+    session: Session
+    relation: str
+    expressions: tuple[str, ...]
+    columns: tuple[ColumnPlan, ...]
+    load_id: str
+    #: The rows' order matters: of several rows of a key the last one wins.
+    ordered: bool = False
+    #: A relation in the shape of ``REJECT_COLUMNS``, or empty.
+    rejects: str = ""
+
+    def select(self, write: Callable[[ColumnPlan, str], str]) -> str:
+        """The rows as the destination wants them written, the load id last."""
+        parts = [
+            f"{write(column, expression)} AS {ident(column.name)}"
+            for column, expression in zip(self.columns, self.expressions, strict=True)
+        ]
+        parts.append(f"'{self.load_id}' AS {ident('_dlt_load_id')}")
+        return f"SELECT {', '.join(parts)} FROM {self.relation}"
+
+
+class CopyFeed(Protocol):
+    """Rows as PostgreSQL's COPY writes them, to be handed on as they are."""
+
+    #: ``binary`` or ``text``.
+    form: str
+
+    def blocks(self) -> Iterator[bytes]:
+        """Whole rows, in blocks; ``rows`` is known at the end."""
+        ...
+
+    rows: int
+
+
+@dataclass
+class Order:
+    """One table of one load, ready to be filled and committed."""
+
+    plan: TablePlan
+    load_id: str
+    counts: Extracted
+    said: Said
+    #: Names of the columns whose values are counted for the report of conversions.
+    counted: tuple[str, ...] = ()
+    #: Filled by the destination: non-NULL values of each counted column.
+    values: dict[str, int] = field(default_factory=dict)
+    #: Ids of the refused rows that are tried again.
+    replayed: str = ""
+
+    def check(self, written: int, expected: int) -> None:
+        """Raises ``CountMismatch`` unless the destination took exactly the rows that were read."""
+        if written != expected:
+            raise CountMismatch(
+                f"{self.plan.resource}: {expected:,} rows were read but {written:,} were written; "
+                "nothing was kept.",
+                remedy="Run again; if it stays so, report it with the type of the source.",
+            )
+
+
+class Destination(ABC):
+    """A destination and the dataset in it. Its methods work within ``opened()``."""
+
+    kind: ClassVar[str]
+    max_name: ClassVar[int] = 0
+    folds_case: ClassVar[bool] = False
+
+    def __init__(self, dataset: str, pipeline_name: str) -> None:
+        self.dataset = dataset
+        self.pipeline_name = pipeline_name
+
+    # --- types -----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def land(self, kind: str) -> Landing:
+        """Its type for a type of the hub."""
+
+    @abstractmethod
+    def hub_of(self, own: str) -> str:
+        """The hub type of a column that is there; empty for one the hub has no word for."""
+
+    # --- what stands there -----------------------------------------------------------------------
+
+    @abstractmethod
+    def opened(self) -> AbstractContextManager[None]:
+        """Open the destination."""
+
+    @abstractmethod
+    def existing(self, targets: Sequence[str]) -> dict[str, ExistingTable]:
+        """The tables that are there, by target."""
+
+    @abstractmethod
+    def known(self) -> dict[tuple[str, str], Known]:
+        """The latest ledger row of every (resource, target) of this pipeline."""
+
+    @abstractmethod
+    def committed(self, load_id: str) -> dict[str, Committed]:
+        """What the ledger says about the tables of a load, by target."""
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Make the dataset and the tables of ours; forget what a killed load left behind."""
+
+    @abstractmethod
+    def load(self, order: Order, feed: Feed | CopyFeed) -> Committed:
+        """Write the table, its ledger row and its cursor so that they appear at once or not at all."""
+
+    # --- reading back ----------------------------------------------------------------------------
+
+    @abstractmethod
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """The rows of a SELECT in the destination's SQL."""
+
+    @abstractmethod
+    def table(self, name: str) -> str:
+        """The quoted name of a table of the dataset."""

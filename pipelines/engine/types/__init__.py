@@ -1,0 +1,1 @@
+"""Types on their way: source → hub (DuckDB's words) → destination. Pure."""
