@@ -159,7 +159,7 @@ class _Judge:
             column,
             type=there,
             hub=own or "VARCHAR",
-            parse=f"TRY_CAST({{c}} AS {hub.physical(own or 'VARCHAR')})",
+            parse="",
             nullify=nullify,
             direct="",
         )

@@ -170,18 +170,6 @@ class DuckDbDestination(SqlDestination):
             f"INSERT INTO {self.table(REJECTS)} ({names}) SELECT {names} FROM {feed.rejects}"
         )
 
-    def upsert(self, order: Order, stage: str) -> int:
-        plan = order.plan
-        same = " AND ".join(f"t.{self.ident(k)} = s.{self.ident(k)}" for k in plan.primary_key)
-        names = self.names(plan)
-        set_ = ", ".join(f"{self.ident(n)} = s.{self.ident(n)}" for n in plan.names)
-        values = ", ".join(f"s.{self.ident(n)}" for n in plan.names)
-        return self.run(
-            f"MERGE INTO {self.table(plan.target)} t USING {stage} s ON ({same})"
-            f" WHEN MATCHED THEN UPDATE SET {set_}"
-            f" WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"
-        )
-
     def widen(self, plan: TablePlan) -> None:
         for name, kind in plan.widened:
             self.run(

@@ -196,8 +196,7 @@ class PostgresDestination(SqlDestination):
         plan = order.plan
         names, target = self.names(plan), self.table(plan.target)
         if not self._has_unique_index(plan):
-            self.run(f"DELETE FROM {target} WHERE EXISTS ({self._matching(plan, stage, target)})")
-            return self.run(f"INSERT INTO {target} ({names}) SELECT {names} FROM {stage}")
+            return self.delete_insert(plan, stage)
         keys = ", ".join(self.ident(key) for key in plan.primary_key)
         others = [name for name in plan.names if name not in plan.primary_key]
         set_ = ", ".join(f"{self.ident(n)} = excluded.{self.ident(n)}" for n in others)

@@ -64,10 +64,6 @@ class SqlDestination(Destination):
         """Keep the feed's refused rows; how many there were."""
 
     @abstractmethod
-    def upsert(self, order: Order, stage: str) -> int:
-        """Staged rows over those of the same key; how many were staged."""
-
-    @abstractmethod
     def widen(self, plan: TablePlan) -> None:
         """Give columns of the target the wider types the plan asks for."""
 
@@ -264,16 +260,23 @@ class SqlDestination(Destination):
         self.clear(plan)
         if plan.strategy == "upsert":
             return self.upsert(order, stage), deduplicated
-        names, target = self.names(plan), self.table(plan.target)
-        self.run(f"DELETE FROM {target} WHERE EXISTS ({self._matching(plan, stage, target)})")
-        loaded = self.run(f"INSERT INTO {target} ({names}) SELECT {names} FROM {stage}")
-        return loaded, deduplicated
+        return self.delete_insert(plan, stage), deduplicated
 
-    def _matching(self, plan: TablePlan, stage: str, target: str) -> str:
+    def upsert(self, order: Order, stage: str) -> int:
+        """Staged rows over those of the same key; how many were staged.
+
+        Where a destination rewrites rows anyway, deleting and inserting is the same.
+        """
+        return self.delete_insert(order.plan, stage)
+
+    def delete_insert(self, plan: TablePlan, stage: str) -> int:
+        """Take away every row of a staged key, then insert the staged rows."""
+        names, target = self.names(plan), self.table(plan.target)
         same = " AND ".join(
             f"s.{self.ident(key)} = {target}.{self.ident(key)}" for key in plan.primary_key
         )
-        return f"SELECT 1 FROM {stage} s WHERE {same}"
+        self.run(f"DELETE FROM {target} WHERE EXISTS (SELECT 1 FROM {stage} s WHERE {same})")
+        return self.run(f"INSERT INTO {target} ({names}) SELECT {names} FROM {stage}")
 
     def check_keys(self, plan: TablePlan, stage: str) -> None:
         """Raises ``Unconvertible`` for a row without a key, so that the rows are looked at one by one."""
