@@ -201,27 +201,26 @@ class Load:
     def _loaded(
         self, reader: Reader, resource: Resource, plan: TablePlan, ends: _Ends, started: str
     ) -> Outcome:
-        """Strictly first; where a value does not convert, once more with each row judged."""
-        try:
-            return self._attempt(reader, resource, plan, started)
-        except TypesChanged:
-            table = reader.describe([resource])
-            ends.found |= table
-            plan = self._plan(reader, resource, ends)
-            return self._attempt(reader, resource, plan, started)
-        except _UNCONVERTIBLE as error:
-            found = reader.explain(error, resource.label)
-            if isinstance(found, TypesChanged):
-                ends.found |= reader.describe([resource])
-                plan = self._plan(reader, resource, ends)
+        """Strictly first; where a value does not convert, once more with each row judged.
+
+        Where the source is not what the reader took it for, it is described again first.
+        """
+        while True:
+            try:
                 return self._attempt(reader, resource, plan, started)
-            if plan.tolerant or found is not error:
-                raise found from error
-            self._reporter.log(
-                "Some values do not convert; reading again and judging every row.",
-                scope=f"extract:{plan.name}",
-            )
-            return self._attempt(reader, resource, replace(plan, tolerant=True), started)
+            except (TypesChanged, *_UNCONVERTIBLE) as error:
+                found = reader.explain(error, resource.label)
+                if isinstance(found, TypesChanged):
+                    ends.found |= reader.describe([resource])
+                    plan = self._plan(reader, resource, ends)
+                    continue
+                if plan.tolerant or found is not error:
+                    raise found from error
+                self._reporter.log(
+                    "Some values do not convert; reading again and judging every row.",
+                    scope=f"extract:{plan.name}",
+                )
+                plan = replace(plan, tolerant=True)
 
     def _attempt(
         self, reader: Reader, resource: Resource, plan: TablePlan, started: str
@@ -242,8 +241,8 @@ class Load:
             if plan.replay:
                 judging = Judging(self._session, plan, self._load_id, self._hash_key)
                 replay = Replay(self._destination, self._session, plan)
-                order.replayed = replay.condition
                 feed = judging.feed(replay.relation(), counts)
+                order.replayed = replay.condition
             else:
                 conditions = reader.conditions(plan, counts)
                 if can_copy(reader, plan, self._destination.kind):
