@@ -49,8 +49,8 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path, postgres_url: str) -> S
     return Shop(tmp_path, postgres_url, request.param)
 
 
-MERGE = {"write_disposition": "merge", "primary_key": ["id"]}
-BY_TIME = {"cursor": {"column": "moved"}}
+MERGE: dict[str, Any] = {"write_disposition": "merge", "primary_key": ["id"]}
+BY_TIME: dict[str, Any] = {"cursor": {"column": "moved"}}
 
 
 @pytest.mark.parametrize("strategy", ["upsert", "delete_insert"])
