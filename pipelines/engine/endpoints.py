@@ -43,9 +43,18 @@ class Limits:
         )
 
 
-def postgres_dsn(target: Target) -> str:
-    """libpq's connection string, secrets included: for drivers only, never for a log."""
-    return make_conninfo("", **parameters(target))
+def postgres_dsn(target: Target, **extra: str) -> str:
+    """libpq's connection string, secrets included: for drivers only, never for a log. ``extra`` wins."""
+    return make_conninfo("", **{**parameters(target), **extra})
+
+
+def postgres_end_sessions(target: Target, application_name: str) -> None:
+    """End the sessions of that name on the server, whatever they are doing."""
+    with psycopg.connect(postgres_dsn(target), autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+            [application_name],
+        )
 
 
 def postgres_connect(

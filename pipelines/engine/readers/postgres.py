@@ -2,16 +2,22 @@
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 
+from common.children.hooks import on_cancel
 from connections.connectors.base import Target
 from connections.connectors.duckdb_support import load_extension
 from connections.connectors.sql import Dialect, quote_text
-from pipelines.engine.endpoints import postgres_connect, postgres_dsn
+from pipelines.engine.endpoints import (
+    postgres_connect,
+    postgres_dsn,
+    postgres_end_sessions,
+)
 from pipelines.engine.model import Resource, SourceColumn, SourceTable, TablePlan
 from pipelines.engine.readers.base import Reader, select_list
 from pipelines.engine.readers.copy_out import CopyOut
@@ -44,10 +50,13 @@ class PostgresReader(Reader):
 
     def __init__(self, target: Target, session: Session) -> None:
         self._target, self._session, self._is_attached = target, session, False
+        self._forget_attached: Callable[[], None] | None = None
         self._connection, self._forget = postgres_connect(target, read_only=True)
         self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
 
     def close(self) -> None:
+        if self._forget_attached:
+            self._forget_attached()
         self._forget()
         self._connection.close()
 
@@ -107,13 +116,20 @@ class PostgresReader(Reader):
 
     def rows(self, plan: TablePlan, conditions: Sequence[str], *, raw: bool) -> str:
         if not self._is_attached:
-            load_extension(self._session.connection, "postgres")
-            self._session.connection.execute(
-                f"ATTACH {quote_text(postgres_dsn(self._target))} AS {ident(SOURCE)} (TYPE postgres, READ_ONLY)"
-            )
-            self._is_attached = True
+            self._attach()
         query = f"SELECT {select_list(plan, raw=raw)} FROM {plan.relation}{where(*conditions)}"
         return f"postgres_query({quote_text(SOURCE)}, {quote_text(query)})"
+
+    def _attach(self) -> None:
+        load_extension(self._session.connection, "postgres")
+        # The extension does not cancel on the server: its sessions are found there by a name of their own.
+        name = f"datanika {uuid4()}"
+        dsn = postgres_dsn(self._target, application_name=name)
+        self._session.connection.execute(
+            f"ATTACH {quote_text(dsn)} AS {ident(SOURCE)} (TYPE postgres, READ_ONLY)"
+        )
+        self._is_attached = True
+        self._forget_attached = on_cancel(lambda: postgres_end_sessions(self._target, name))
 
     def copy(self, plan: TablePlan, conditions: Sequence[str], load_id: str) -> "CopyRows":
         """The rows as COPY writes them, each column in the destination's own type; within ``snapshot()``."""
