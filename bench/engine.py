@@ -99,7 +99,6 @@ class Engine:
                 "verify": "none",
             },
             "resources": [],
-            "full_refresh": False,
             "options": {},
             "cursors": {},
             "hash_key": "bench",

@@ -18,9 +18,11 @@ from pipelines.engine.types.parse import parsed
 _RAW, _JUDGED = "temp.main.raw_rows", "temp.main.judged_rows"
 _REASONS = {
     "type": "is not a value of {kind}",
+    "range": "is more than {type} holds at the destination",
     "key": "has no value in the key",
     "contract": "has a value in a column the schema contract refuses",
 }
+_ORDER = tuple(_REASONS)
 
 
 @dataclass(frozen=True)
@@ -109,28 +111,35 @@ class Judging:
         )
 
     def _value(self, column: ColumnPlan, number: int) -> str:
+        if column.protected and self._plan.replay:
+            # What was kept of the refused row is hashed or masked already.
+            return f"c{number}"
         text = parsed(column.parse, column.hub, f"c{number}")
         return text.replace(HASH_KEY, quote_text(self._key))
 
     def _failures(self) -> list[tuple[int, str]]:
-        """(number, condition): three numbers a column, for its three reasons."""
+        """(number, condition): a number for each reason of each column."""
         found = []
         for index, column in enumerate(self._plan.columns):
             value = f"c{index}"
             if column.refuse:
-                found.append((index * 3 + 2, f"{value} IS NOT NULL"))
+                found.append((_number(index, "contract"), f"{value} IS NOT NULL"))
                 continue
             if column.name in self._plan.primary_key:
-                found.append((index * 3 + 1, f"{value} IS NULL"))
+                found.append((_number(index, "key"), f"{value} IS NULL"))
             if not column.nullify:
                 wrong = f"{value} IS NOT NULL AND {self._value(column, index)} IS NULL"
-                found.append((index * 3, wrong))
+                found.append((_number(index, "type"), wrong))
+            if column.holds:
+                held = filled(column.holds, self._value(column, index))
+                found.append((_number(index, "range"), f"NOT ({held})"))
         return found
 
     def _reason(self, number: int) -> tuple[ColumnPlan, str]:
-        column = self._plan.columns[number // 3]
-        kind = ("type", "key", "contract")[number % 3]
-        return column, _REASONS[kind].format(kind=hub.physical(column.hub))
+        place, reason = divmod(number, len(_ORDER))
+        column = self._plan.columns[place]
+        text = _REASONS[_ORDER[reason]]
+        return column, text.format(kind=hub.physical(column.hub), type=column.type)
 
     def _tally(self, counts: Extracted) -> None:
         rows = self._session.connection.execute(
@@ -166,8 +175,11 @@ class Judging:
         numbers = sorted({number for number, _ in self._failures()})
         reasons = " ".join(f"WHEN {n} THEN {quote_text(self._reason(n)[1])}" for n in numbers)
         names = " ".join(f"WHEN {n} THEN {quote_text(self._reason(n)[0].source)}" for n in numbers)
-        values = " ".join(f"WHEN {n} THEN c{n // 3}" for n in numbers)
-        pairs = ", ".join(f"{quote_text(c.source)}, c{i}" for i, c in enumerate(columns))
+        values = " ".join(f"WHEN {n} THEN c{n // len(_ORDER)}" for n in numbers)
+        pairs = ", ".join(
+            f"{quote_text(c.source)}, {self._value(c, i) if c.protected else f'c{i}'}"
+            for i, c in enumerate(columns)
+        )
         return (
             f"SELECT {quote_text(self._load_id)} || '-' || lpad(CAST(row_number() OVER () AS VARCHAR), 9, '0')"
             f" || '-' || {quote_text(self._plan.target)} AS reject_id,"
@@ -177,3 +189,7 @@ class Judging:
             f" CASE verdict {values} END AS raw_value, CAST(json_object({pairs}) AS VARCHAR) AS row_json"
             f" FROM {_JUDGED} WHERE verdict IS NOT NULL"
         )
+
+
+def _number(column: int, reason: str) -> int:
+    return column * len(_ORDER) + _ORDER.index(reason)

@@ -38,6 +38,7 @@ _UNCONVERTIBLE = (
     duckdb.ConversionException,
     duckdb.OutOfRangeException,
     duckdb.InvalidInputException,
+    duckdb.TypeMismatchException,
     psycopg.DataError,
 )
 #: The failed tables named in the error of a load.
@@ -71,7 +72,7 @@ class Load:
         self._load_id = str(spec.get("load_id") or f"{time.time():.6f}")
         self._options: dict[str, Any] = spec.get("options") or {}
         self._hash_key = str(spec.get("hash_key") or "")
-        self._full_refresh = bool(self._options.get("full_refresh") or spec.get("full_refresh"))
+        self._full_refresh = bool(self._options.get("full_refresh"))
         self._record = Record(destination, self._load_id, reporter)
         self._outcomes: list[Outcome] = []
         self._failures: list[DatanikaError] = []
@@ -208,13 +209,13 @@ class Load:
         while True:
             try:
                 return self._attempt(reader, resource, plan, started)
-            except (TypesChanged, *_UNCONVERTIBLE) as error:
+            except Exception as error:
                 found = reader.explain(error, resource.label)
                 if isinstance(found, TypesChanged):
                     ends.found |= reader.describe([resource])
                     plan = self._plan(reader, resource, ends)
                     continue
-                if plan.tolerant or found is not error:
+                if plan.tolerant or found is not error or not isinstance(error, _UNCONVERTIBLE):
                     raise found from error
                 self._reporter.log(
                     "Some values do not convert; reading again and judging every row.",

@@ -108,6 +108,9 @@ class Landing:
     type: str
     write: str = "{c}"
     note: str = ""
+    #: In the hub: true for a value the destination can hold; empty where it holds all. Asked where each row is judged;
+    #: ``write`` or the destination itself raises for what fails it.
+    holds: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,11 +131,14 @@ class ColumnPlan:
     type: str
     write: str = "{c}"
     guard: str = ""
+    holds: str = ""
     note: str = ""
     #: PostgreSQL into PostgreSQL: what the source selects in the destination's type; empty where the hub is needed.
     direct: str = ""
     #: The source's own word for the type.
     source_type: str = ""
+    #: Hashed or masked: its own value is kept nowhere, not even of a refused row.
+    protected: bool = False
     #: A row whose value does not fit is kept without the value (contract: discard_value).
     nullify: bool = False
     #: A row that has a value here is refused (contract: discard_row for a new column).

@@ -94,7 +94,9 @@ def plan_table(
         disposition=resource.disposition,
         strategy=resource.strategy,
         write=write,
-        columns=found.columns,
+        columns=tuple(
+            replace(column, holds=shore.land(column.hub).holds) for column in found.columns
+        ),
         relation=table.relation,
         primary_key=tuple(renames.get(name, name) for name in key),
         key_is_unique=bool(table.primary_key) and set(table.primary_key) <= set(key),
@@ -236,6 +238,7 @@ def _column(
         guard=filled(found.guard, value) if found.guard else "",
         note="; ".join(note for note in notes if note),
         source_type=column.type,
+        protected=bool(transform),
     )
 
 

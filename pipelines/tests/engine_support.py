@@ -52,7 +52,6 @@ class Bench:
             "source_schema": "",
             "resources": [],
             "defaults": {"write_disposition": "replace"},
-            "full_refresh": False,
             "work_dir": str(directory / "work"),
             "limits": {"memory_mb": 512, "threads": 2},
             "attempt": 1,

@@ -318,3 +318,26 @@ def test_a_table_that_may_not_be_read_fails_alone(tmp_path: Path, postgres_url: 
     found = {name: event["status"] for name, event in results(events).items()}
     assert found == {"a": "succeeded", "b": "failed"}
     pg(postgres_url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+def test_a_refused_row_keeps_no_protected_value(tmp_path: Path, postgres_url: str) -> None:
+    pg(
+        postgres_url,
+        "CREATE TABLE p (id int, mail text, n numeric(10,2))",
+        "INSERT INTO p VALUES (1, 'eve@example.org', 'NaN')",
+    )
+    bench = Bench(tmp_path, postgres_endpoint(postgres_url), file_endpoint("duckdb", "w.duckdb"))
+    wanted = {
+        "schema": "public",
+        "name": "p",
+        "target": "p",
+        "column_settings": {"mail": {"transform": "hash"}},
+    }
+    bench.load(wanted, hash_key="pepper")
+    kept = duck(bench.files / "w.duckdb", "SELECT row_json FROM raw._dlt_rejects")
+    assert "eve" not in str(kept)
+    pg(postgres_url, "UPDATE p SET n = 1")
+    plain = results(bench.load(wanted, hash_key="pepper"))["p"]
+    assert plain["rows_loaded"] == 1
+    hashed = duck(bench.files / "w.duckdb", "SELECT mail FROM raw.p")[0][0]
+    assert hashed in str(kept)

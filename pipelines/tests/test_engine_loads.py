@@ -63,7 +63,7 @@ def test_append_takes_what_is_new_and_ties_at_the_end_once(shop: Bench, postgres
     assert results(nothing)["orders"]["rows_loaded"] == 0
     assert results(nothing)["orders"]["cursor"]["after"] == "2026-02-01 00:00:00+00"
     assert there(shop, "SELECT count(*), count(DISTINCT id) FROM raw.orders") == [(704, 704)]
-    full = results(shop.load(wanted, full_refresh=True))["orders"]
+    full = results(shop.load(wanted, options={"full_refresh": True}))["orders"]
     assert full["rows_loaded"] == 704
 
 
