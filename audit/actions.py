@@ -27,6 +27,8 @@ class AuditAction(models.TextChoices):
     PIPELINE_RESUMED = "pipeline.resumed"
     PIPELINE_DELETED = "pipeline.deleted"
     PIPELINE_RESTORED = "pipeline.restored"
+    PIPELINE_CURSOR_SET = "pipeline.cursor_set"
+    PIPELINE_REJECTS_DISCARDED = "pipeline.rejects_discarded"
     TRANSFORMATION_CREATED = "transformation.created"
     TRANSFORMATION_UPDATED = "transformation.updated"
     TRANSFORMATION_DELETED = "transformation.deleted"

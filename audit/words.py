@@ -35,6 +35,8 @@ PREDICATES: dict[AuditAction, str | Promise] = {
     AuditAction.PIPELINE_RESUMED: _("resumed the pipeline"),
     AuditAction.PIPELINE_DELETED: _("deleted the pipeline"),
     AuditAction.PIPELINE_RESTORED: _("restored the pipeline"),
+    AuditAction.PIPELINE_CURSOR_SET: _("set a cursor of the pipeline"),
+    AuditAction.PIPELINE_REJECTS_DISCARDED: _("discarded rejected rows of the pipeline"),
     AuditAction.TRANSFORMATION_CREATED: _("created the transformation"),
     AuditAction.TRANSFORMATION_UPDATED: _("changed the transformation"),
     AuditAction.TRANSFORMATION_DELETED: _("deleted the transformation"),

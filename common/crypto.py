@@ -1,10 +1,13 @@
 """Secrets at rest: a JSON field encrypted with MultiFernet, whose first key encrypts and all keys decrypt."""
 
+import hmac
 import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.db import models
 
@@ -39,6 +42,14 @@ def decrypt(token: str) -> dict[str, Any]:
             " newest key, or enter the secret again."
         ) from None
     return value
+
+
+def derived_key(purpose: str, subject: str) -> str:
+    """A key of one purpose for one subject, as hexadecimal text; the same again while ``HASHING_SECRET`` stays."""
+    info = f"datanika {purpose}".encode()
+    hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=info)
+    key = hkdf.derive(settings.HASHING_SECRET.encode())
+    return hmac.new(key, subject.encode(), "sha256").hexdigest()
 
 
 if TYPE_CHECKING:

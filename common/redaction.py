@@ -14,6 +14,9 @@ SHORTEST_SECRET = 4
 #: Lines of a multi-line secret (a private key) are masked one by one from this length on.
 SHORTEST_LINE = 16
 
+#: What stands under these keys of a spec is secret.
+_SECRET_KEYS = frozenset({"secrets", "hash_key"})
+
 #: Values a program compares. A password that happens to be "error" must not change them.
 _STRUCTURAL_KEYS = frozenset(
     {"event", "level", "status", "code", "kind", "name", "target", "field", "type", "model"}
@@ -54,10 +57,10 @@ class Redactor:
 
 
 def secrets_in(value: Any) -> Iterator[str]:
-    """Every string under a key ``secrets``, at any depth: the secret values of a spec."""
+    """Every string under one of ``_SECRET_KEYS``, at any depth: the secret values of a spec."""
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _strings(item) if key == "secrets" else secrets_in(item)
+            yield from _strings(item) if key in _SECRET_KEYS else secrets_in(item)
     elif isinstance(value, list | tuple):
         for item in value:
             yield from secrets_in(item)

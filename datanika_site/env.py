@@ -75,6 +75,12 @@ def keys(data_dir: Path, *, embedded: bool) -> Keys:
     )
 
 
+def hashing_secret(encryption_keys: list[str]) -> str:
+    """What the keys of hashed columns are derived from: their own variable, else the oldest encryption key."""
+    own = secret("DATANIKA_HASHING_KEY")
+    return _strong(own, "DATANIKA_HASHING_KEY") if own else encryption_keys[-1]
+
+
 def _stored_keys(path: Path) -> dict[str, Any]:
     if not path.exists():
         content = {
@@ -92,10 +98,10 @@ def _stored_keys(path: Path) -> dict[str, Any]:
     return stored
 
 
-def _strong(key: str) -> str:
+def _strong(key: str, name: str = "DATANIKA_SECRET_KEY") -> str:
     if len(key) < 32 or key.lower() in KNOWN_DEFAULTS:
         raise ImproperlyConfigured(
-            "DATANIKA_SECRET_KEY is a default or shorter than 32 characters. Make a long random one."
+            f"{name} is a default or shorter than 32 characters. Make a long random one."
         )
     return key
 

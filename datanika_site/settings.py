@@ -26,6 +26,8 @@ SHOW_KIT = environment.env.bool("DATANIKA_SHOW_KIT", default=DEBUG)
 _keys = environment.keys(DATA_DIR, embedded=EMBEDDED)
 SECRET_KEY = _keys.secret_key
 CREDENTIAL_ENCRYPTION_KEYS = _keys.encryption_keys
+#: What hashed columns depend on; it has to outlive rotations, which put a new key before the old ones.
+HASHING_SECRET = environment.hashing_secret(_keys.encryption_keys)
 KEYS_SOURCE = _keys.source
 
 ALLOWED_HOSTS = environment.env.list(
@@ -235,6 +237,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "RunStatusEnum": "orchestration.models.Status",
         "TestKindEnum": "transforms.models.TestKind",
+        "SchemaChangeEnum": "pipelines.models.SchemaChange",
     },
 }
 

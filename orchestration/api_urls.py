@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orchestration.api import graph, runs, schedules
+from orchestration.api import graph, runs, schedules, schema_changes
 
 urlpatterns = [
     path("runs/", runs.RunList.as_view(), name="api-run-list"),
@@ -11,6 +11,11 @@ urlpatterns = [
     path("runs/<int:number>/retry/", runs.RunRetry.as_view(), name="api-run-retry"),
     path("runs/<int:number>/logs/", runs.RunLogs.as_view(), name="api-run-logs"),
     path("runs/<int:number>/steps/", runs.RunSteps.as_view(), name="api-run-steps"),
+    path(
+        "pipelines/<slug:slug>/schema-changes/",
+        schema_changes.PipelineSchemaChanges.as_view(),
+        name="api-pipeline-schema-changes",
+    ),
     path("dependencies/", graph.DependencyList.as_view(), name="api-dependency-list"),
     path("dependencies/<int:pk>/", graph.DependencyDetail.as_view(), name="api-dependency-detail"),
     path("graph/", graph.GraphView.as_view(), name="api-graph"),

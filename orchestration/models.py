@@ -165,6 +165,9 @@ class Run(OrganizationOwned):
     title = models.CharField(max_length=160)
     select = models.CharField(max_length=500, blank=True)
     full_refresh = models.BooleanField(default=False)
+    #: What the target's pipeline is asked to do differently (``pipelines.runner.LoadOptions.as_json``); empty for a
+    #: usual run.
+    options = models.JSONField(default=dict, blank=True)
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     has_warnings = models.BooleanField(default=False)
     trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.MANUAL)

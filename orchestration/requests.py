@@ -15,8 +15,10 @@ from orchestration.engine.planner import Graph, PlannedStep, plan, select
 from orchestration.errors import InvalidSelection, PipelinePaused
 from orchestration.graph import find_thing, graph_of, node_for, warehouses
 from orchestration.models import Run, RunStep, Schedule, StepKind, Trigger
+from orchestration.options import as_json, check_for, options_of, words_beside_title
 from pipelines import services as pipelines
 from pipelines.models import Pipeline
+from pipelines.runner import USUAL, LoadOptions
 from tenants.actors import Actor
 from tenants.models import Organization
 from transforms import services as transforms
@@ -34,7 +36,7 @@ def create_run(
     target: str,
     select: str = "",
     trigger: Trigger = Trigger.MANUAL,
-    full_refresh: bool = False,
+    options: LoadOptions = USUAL,
     schedule: Schedule | None = None,
     scheduled_for: datetime | None = None,
     retry_of: Run | None = None,
@@ -44,7 +46,8 @@ def create_run(
     """A run with its steps, QUEUED, and the ids of the steps that can start at once.
 
     ``target`` is ``pipeline:<slug>``, ``transformation:<name>`` or ``dag``; ``select`` narrows or widens it
-    (``+slug+``, ``tag:x``). ``only`` replaces both by keys (a run again from failure).
+    (``+slug+``, ``tag:x``). ``only`` replaces both by keys (a run again from failure). ``options`` hold for the
+    target's pipeline; a full refresh holds for everything that runs.
     """
     # Numbers are handed out in turn; with SQLite the transaction itself is the turn.
     organization = Organization.objects.select_for_update().get(pk=organization.pk)
@@ -63,6 +66,7 @@ def create_run(
             remedy="Make a pipeline or a transformation first.",
         )
     thing = find_thing(organization, target)
+    check_for(thing, options)
     organization.last_run_number += 1
     organization.save(update_fields=["last_run_number"])
     run = Run(
@@ -70,9 +74,10 @@ def create_run(
         number=organization.last_run_number,
         node=node_for(thing) if thing else None,
         target=target,
-        title=_title(thing, select),
+        title=_title(thing, select, options),
         select=select,
-        full_refresh=full_refresh,
+        full_refresh=options.full_refresh,
+        options=as_json(options),
         trigger=trigger,
         requested_by=actor.label,
         schedule=schedule,
@@ -84,7 +89,7 @@ def create_run(
     things = _things(organization, graph, chosen)
     for step in steps:
         _save_step(run, step, things)
-    run.capsule = _capsule(steps, things, graph)
+    run.capsule = _capsule(steps, things, graph) | {"options": run.options}
     run.save(update_fields=["capsule"])
     log.note(run, "info", _opening(run, steps, actor))
     for key in sorted(paused):
@@ -94,7 +99,7 @@ def create_run(
         actor=actor,
         action=AuditAction.RUN_REQUESTED,
         target=run,
-        changes={"target": [None, target], "select": [None, select]},
+        changes=_changes(run),
     )
     return run, advance(run.pk)
 
@@ -115,9 +120,17 @@ def _chosen(organization: Organization, graph: Graph, target: str, expression: s
     return select(graph, widened)
 
 
-def _title(thing: Pipeline | Transformation | None, expression: str) -> str:
+def _changes(run: Run) -> dict[str, Any]:
+    changes = {"target": [None, run.target], "select": [None, run.select]}
+    return changes | ({"options": [None, run.options]} if run.options else {})
+
+
+def _title(thing: Pipeline | Transformation | None, expression: str, options: LoadOptions) -> str:
     name = thing.name if thing else (expression or "Whole graph")
-    return f"{name} ({expression})"[:160] if thing and expression else name[:160]
+    more = [expression] if thing and expression else []
+    if words := words_beside_title(options):
+        more.append(words)
+    return f"{name} ({', '.join(more)})"[:160] if more else name[:160]
 
 
 def _things(
@@ -177,4 +190,6 @@ def _opening(run: Run, steps: list[PlannedStep], actor: Actor) -> str:
     nodes = sum(len(step.nodes) for step in steps)
     what = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
     things = "1 node" if nodes == 1 else f"{nodes} nodes"
-    return f"Run #{run.number} requested by {actor.label}: {things} in {what}."
+    words = options_of(run).words()
+    asked = f" Asked for: {words}." if words else ""
+    return f"Run #{run.number} requested by {actor.label}: {things} in {what}.{asked}"

@@ -228,11 +228,16 @@ def _accounting(result: RunStepResult) -> str:
 
 
 def _notes(result: RunStepResult) -> list[str]:
-    notes = [str(text) for text in result.details.get("conversions") or []]
+    notes = [_conversion(item) for item in result.details.get("conversions") or []]
     cursor = result.details.get("cursor") or {}
     if cursor.get("after") is not None and cursor.get("after") != cursor.get("before"):
         notes.append(_("cursor %(column)s is now at %(after)s") % cursor)
     return notes
+
+
+def _conversion(item: dict[str, Any] | str) -> str:
+    # Runs of earlier versions kept the text alone.
+    return item if isinstance(item, str) else f"{item['column']}: {item['text']}"
 
 
 def _test(result: RunStepResult) -> TestView:

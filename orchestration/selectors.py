@@ -205,6 +205,7 @@ def usual_seconds(run: Run) -> float | None:
         target=run.target,
         select=run.select,
         full_refresh=run.full_refresh,
+        options=run.options,
         status=Status.SUCCEEDED,
         started_at__isnull=False,
         finished_at__isnull=False,

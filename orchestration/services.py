@@ -1,5 +1,6 @@
 """Every change to runs, dependencies and schedules."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
@@ -27,8 +28,10 @@ from orchestration.models import (
     Status,
     Trigger,
 )
+from orchestration.options import options_of
 from orchestration.requests import DAG, create_run
 from orchestration.tasks import ring_on_commit
+from pipelines.runner import LoadOptions
 from tenants.actors import Actor
 from tenants.models import Organization
 
@@ -42,10 +45,16 @@ def request_run(
     select: str = "",
     trigger: Trigger = Trigger.MANUAL,
     full_refresh: bool = False,
+    tables: Iterable[str] = (),
+    cursor_from: str = "",
+    cursor_to: str = "",
+    replay_rejects: bool = False,
     idempotency_key: str = "",
 ) -> Run:
     """Queue a run of ``pipeline:<slug>``, ``transformation:<name>`` or ``dag``.
 
+    ``tables``, the half-open range from ``cursor_from`` to ``cursor_to`` (deleted and loaded again) and
+    ``replay_rejects`` are asked of a pipeline; ``InvalidLoadOptions`` names what it cannot do.
     The same ``idempotency_key`` again answers with the run it made the first time.
     """
     actor.require(Permission.RUN)
@@ -61,7 +70,13 @@ def request_run(
         target=target,
         select=select,
         trigger=trigger,
-        full_refresh=full_refresh,
+        options=LoadOptions.of(
+            full_refresh=full_refresh,
+            tables=tables,
+            cursor_from=cursor_from,
+            cursor_to=cursor_to,
+            replay_rejects=replay_rejects,
+        ),
         idempotency_key=idempotency_key,
     )
     ring_on_commit(ready)
@@ -94,7 +109,7 @@ def cancel_run(*, run: Run, actor: Actor) -> Run:
 
 @transaction.atomic
 def retry_run(*, run: Run, actor: Actor, from_failure: bool = False) -> Run:
-    """The same target again with today's configuration; or only what failed and what stands behind it."""
+    """The same target and options again with today's configuration; or only what failed and what stands behind it."""
     actor.require(Permission.RUN)
     if run.is_active:
         raise RunStillActive(
@@ -113,7 +128,7 @@ def retry_run(*, run: Run, actor: Actor, from_failure: bool = False) -> Run:
         target=run.target,
         select=run.select,
         trigger=Trigger.RETRY,
-        full_refresh=run.full_refresh,
+        options=options_of(run),
         retry_of=run,
         only=only,
     )

@@ -11,8 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from common.errors import UserError
 from common.ui.forms import ChoiceCards, Switch
 from connections.models import Connection
-from pipelines.definition import LIST_OPERATORS, ResourceDefinition
-from pipelines.models import FilterOperator, Mode, WriteDisposition
+from pipelines.definition import ResourceDefinition
+from pipelines.filter_form import FilterForm
+from pipelines.models import Mode, WriteDisposition
 from pipelines.wording import DISPOSITIONS
 
 _MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
@@ -81,7 +82,7 @@ class PipelineForm(forms.Form):
     description = forms.CharField(
         label=_("Description"), required=False, widget=forms.Textarea(attrs={"rows": 3})
     )
-    write_disposition = _disposition_field([WriteDisposition.REPLACE, WriteDisposition.APPEND])
+    write_disposition = _disposition_field(list(WriteDisposition))
     version = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, mode: str, **kwargs: Any) -> None:
@@ -131,46 +132,6 @@ class FilesForm(forms.Form):
         """The resources, in the order chosen, each once."""
         typed = [line.strip() for line in self.cleaned_data.get("patterns", "").splitlines()]
         return list(dict.fromkeys([*self.cleaned_data.get("chosen", []), *filter(None, typed)]))
-
-
-@dataclass
-class FilterRow:
-    """One row filter as it stands in the form."""
-
-    column: str = ""
-    op: str = FilterOperator.EQ
-    value: str = ""
-    error: str = ""
-
-    @classmethod
-    def of(cls, item: dict[str, Any]) -> "FilterRow":
-        value = item["value"]
-        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        return cls(item["column"], item["op"], text)
-
-    def as_item(self) -> dict[str, Any]:
-        return {"column": self.column, "op": self.op, "value": self.value.strip()}
-
-    @property
-    def is_blank(self) -> bool:
-        return not self.column and not self.value.strip()
-
-    @property
-    def takes_list(self) -> bool:
-        return self.op in LIST_OPERATORS
-
-
-def read_filters(data: QueryDict) -> list[FilterRow]:
-    """The rows of the form in their order, after the button "Add a filter" or "Remove" was heard."""
-    columns, ops = data.getlist("filter_column"), data.getlist("filter_op")
-    values = data.getlist("filter_value")
-    rows = [FilterRow(*row) for row in zip(columns, ops, values, strict=False)]
-    action, _sep, number = data.get("action", "").partition(":")
-    if action == "add-filter":
-        rows.append(FilterRow())
-    if action == "remove-filter" and number.isdigit() and int(number) < len(rows):
-        del rows[int(number)]
-    return rows
 
 
 @dataclass(frozen=True)
@@ -227,7 +188,7 @@ class ResourceForm(forms.Form):
         self,
         *args: Any,
         columns: list[dict[str, Any]] | None,
-        filters: list[FilterRow],
+        filters: FilterForm,
         dispositions: frozenset[str] = frozenset(WriteDisposition.values),
         may_leave_out: bool = False,
         **kwargs: Any,
@@ -297,10 +258,6 @@ class ResourceForm(forms.Form):
             return self.data.getlist(name)
         return list(self.initial.get(name, []))
 
-    @property
-    def operators(self) -> list[tuple[str, Any]]:
-        return list(FilterOperator.choices)
-
     def chosen_columns(self) -> list[str]:
         """Columns to take; empty when all are, so that new ones of the source come along."""
         value = self.cleaned_data.get("columns") or []
@@ -314,10 +271,10 @@ class ResourceForm(forms.Form):
             self.add_error("columns", _("Take at least one column."))
         return cleaned
 
-    def resource(self, name: str) -> dict[str, Any]:
-        """The settings as JSON, checked. Puts what is wrong on the form and raises ``UserError``."""
+    def resource(self, stored: dict[str, Any]) -> dict[str, Any]:
+        """The settings as JSON, checked, over the ``stored`` ones, which the form does not show all of."""
         data = {
-            "name": name,
+            **stored,
             "target": self.cleaned_data.get("target", ""),
             "is_selected": self.cleaned_data.get("is_selected", True),
             "write_disposition": self.cleaned_data.get("write_disposition"),
@@ -325,18 +282,16 @@ class ResourceForm(forms.Form):
             "cursor_column": self.cleaned_data.get("cursor_column", ""),
             "cursor_initial": self.cleaned_data.get("cursor_initial", ""),
             "columns": self.chosen_columns(),
-            # A row left wholly empty is no filter.
-            "filters": [row.as_item() for row in self.filters if not row.is_blank],
+            "filters": self.filters.items(),
         }
         return ResourceDefinition.parse(data, where="resource").as_dict()
 
     def put_error(self, error: UserError) -> None:
         """At the field or the filter row the error names."""
         path = error.field.removeprefix("resource.")
-        if path.startswith("filters["):
-            filled = [row for row in self.filters if not row.is_blank]
-            filled[int(path[8:].split("]")[0])].error = f"{error.message} {error.remedy}".strip()
-            self.add_error(None, _("One filter is not complete."))
+        if path.startswith("filters"):
+            self.filters.put_error(path, f"{error.message} {error.remedy}".strip())
+            self.add_error(None, _("One filter is not complete, or does not fit."))
             return
         put_error(self, error, within="resource.")
 

@@ -11,9 +11,9 @@ from django.db.models import Q, QuerySet
 from audit.models import AuditEvent
 from connections.models import Connection, DatasetTable
 from pipelines import yaml
-from pipelines.definition import PipelineDefinition
+from pipelines.definition import PipelineDefinition, ResourceDefinition
+from pipelines.described import definition_of
 from pipelines.models import Mode, Pipeline, PipelineDraft, PipelineResource
-from pipelines.services import definition_of, resources_of
 from pipelines.wording import event_words, filter_words, is_incremental, sync_words, write_words
 from tenants.models import Organization, User
 
@@ -81,12 +81,13 @@ class TableRow:
 def tables_of(pipeline: Pipeline) -> list[TableRow]:
     """The tables with settings in their order, then what a whole database brought besides."""
     known = {table.name: table for table in _loaded(pipeline)}
+    definition = definition_of(pipeline)
     rows = [
-        _row(pipeline, position, resource, known.pop(resource.target, None))
-        for position, resource in enumerate(resources_of(pipeline))
+        _row(pipeline, position, definition.filled(one), known.pop(one.target, None))
+        for position, one in enumerate(definition.resources)
     ]
-    if pipeline.mode == Mode.FULL_DATABASE:
-        default = pipeline.write_disposition
+    if definition.mode is Mode.FULL_DATABASE:
+        default, strategy = definition.write_disposition, definition.merge_strategy
         rows += [
             TableRow(
                 name=table.name,
@@ -94,7 +95,7 @@ def tables_of(pipeline: Pipeline) -> list[TableRow]:
                 position=None,
                 is_selected=True,
                 sync=sync_words(default, ""),
-                write=write_words(default),
+                write=write_words(default, (), strategy),
                 columns=len(table.columns) or None,
                 rows=table.row_count,
                 loaded_at=table.loaded_at,
@@ -112,7 +113,7 @@ def _loaded(pipeline: Pipeline) -> QuerySet[DatasetTable]:
 
 
 def _row(
-    pipeline: Pipeline, position: int, resource: PipelineResource, table: DatasetTable | None
+    pipeline: Pipeline, position: int, resource: ResourceDefinition, table: DatasetTable | None
 ) -> TableRow:
     incremental = is_incremental(resource.write_disposition, resource.cursor_column)
     state = _cursor_state(pipeline, resource) if incremental else {}
@@ -122,9 +123,11 @@ def _row(
         position=position,
         is_selected=resource.is_selected,
         sync=sync_words(resource.write_disposition, resource.cursor_column),
-        write=write_words(resource.write_disposition, resource.primary_key),
+        write=write_words(
+            resource.write_disposition, resource.primary_key, resource.merge_strategy
+        ),
         cursor=resource.cursor_column if incremental else "",
-        cursor_value=str(state.get("value", "")),
+        cursor_value=str(state.get("value") or ""),
         filters=tuple(filter_words(item) for item in resource.filters),
         columns=(len(table.columns) or None) if table else None,
         rows=table.row_count if table else None,
@@ -132,9 +135,9 @@ def _row(
     )
 
 
-def _cursor_state(pipeline: Pipeline, resource: PipelineResource) -> dict[str, Any]:
-    """The engine names a table with its schema, where there is one."""
-    labels = (f"{pipeline.source_schema}.{resource.name}", resource.name)
+def _cursor_state(pipeline: Pipeline, resource: ResourceDefinition) -> dict[str, Any]:
+    """Loads of earlier versions named a table with its schema."""
+    labels = (resource.name, f"{pipeline.source_schema}.{resource.name}")
     found = (pipeline.cursors[label] for label in labels if label in pipeline.cursors)
     state: dict[str, Any] = next(found, {})
     return state if state.get("column") == resource.cursor_column else {}

@@ -12,17 +12,37 @@ from common.errors import Conflict
 from common.scoping import unique_slug
 from connections import services as connections
 from connections.models import Connection
-from pipelines.definition import PipelineDefinition, ResourceDefinition
+from pipelines.cursors import set_cursor
+from pipelines.definition import PipelineDefinition
+from pipelines.described import definition_of, resources_of, snapshot
+from pipelines.endpoints import check_endpoints, check_ends, modes_of
 from pipelines.errors import InvalidPipeline
-from pipelines.models import (
-    Mode,
-    Pipeline,
-    PipelineDraft,
-    PipelineResource,
-    WriteDisposition,
-)
+from pipelines.models import Pipeline, PipelineDraft, PipelineResource
+from pipelines.rejects import discard_rejects
 from tenants.actors import Actor
 from tenants.models import Organization, User
+
+#: The door of this app: reads of one pipeline are here too, so that other apps need no other module.
+__all__ = [
+    "check_endpoints",
+    "check_ends",
+    "create_from_draft",
+    "create_pipeline",
+    "definition_of",
+    "delete_pipeline",
+    "discard_draft",
+    "discard_rejects",
+    "modes_of",
+    "pipeline_slug",
+    "resources_of",
+    "restore_pipeline",
+    "save_draft",
+    "set_cursor",
+    "set_paused",
+    "snapshot",
+    "start_draft",
+    "update_pipeline",
+]
 
 
 @transaction.atomic
@@ -198,136 +218,21 @@ def pipeline_slug(organization: Organization, name: str) -> str:
     return unique_slug(name, living, fallback="pipeline")
 
 
-def definition_of(
-    pipeline: Pipeline, resources: list[PipelineResource] | None = None
-) -> PipelineDefinition:
-    """The pipeline as it would be described: parsing its JSON or YAML gives the same again.
-
-    ``resources`` are its rows where the caller has them already.
-    """
-    rows = resources_of(pipeline) if resources is None else resources
-    return PipelineDefinition(
-        name=pipeline.name,
-        dataset=pipeline.dataset,
-        mode=Mode(pipeline.mode),
-        description=pipeline.description,
-        source_schema=pipeline.source_schema,
-        write_disposition=WriteDisposition(pipeline.write_disposition),
-        resources=tuple(_as_definition(row) for row in rows),
-    )
-
-
-def _as_definition(row: PipelineResource) -> ResourceDefinition:
-    return ResourceDefinition(
-        name=row.name,
-        target=row.target,
-        is_selected=row.is_selected,
-        write_disposition=WriteDisposition(row.write_disposition),
-        primary_key=tuple(row.primary_key),
-        cursor_column=row.cursor_column,
-        cursor_initial=row.cursor_initial,
-        columns=tuple(row.columns),
-        filters=tuple(row.filters),
-    )
-
-
-def resources_of(pipeline: Pipeline) -> list[PipelineResource]:
-    rows = PipelineResource.objects.for_organization(pipeline.organization)
-    return list(rows.filter(pipeline=pipeline))
-
-
-def snapshot(pipeline: Pipeline) -> dict[str, Any]:
-    """The pipeline as plain data: for the audit log, the run capsule and the page."""
-    return {
-        **definition_of(pipeline).as_dict(),
-        "source": pipeline.source.slug,
-        "destination": pipeline.destination.slug,
-    }
-
-
-def check_endpoints(
-    source: Connection,
-    destination: Connection,
-    definition: PipelineDefinition,
-    pipeline: Pipeline | None = None,
-) -> None:
-    """``InvalidPipeline`` when these ends cannot take the definition; ``pipeline`` is not its own rival."""
-    if not (source.is_source and source.type.capabilities.source):
-        raise InvalidPipeline(f"“{source}” cannot be a source.", field="source")
-    if not (destination.is_destination and destination.type.capabilities.destination):
-        raise InvalidPipeline(f"“{destination}” cannot be a destination.", field="destination")
-    if source.type.capabilities.files != (definition.mode is Mode.FILES):
-        allowed = "files" if source.type.capabilities.files else "single_table or full_database"
-        raise InvalidPipeline(
-            f"The mode {definition.mode} does not fit “{source}”.",
-            field="mode",
-            remedy=f"Use {allowed}.",
-        )
-    _check_dispositions(destination, definition)
-    rows = Pipeline.objects.for_organization(destination.organization)
-    rows = rows.filter(destination=destination, dataset=definition.dataset)
-    other = rows.exclude(pk=pipeline.pk).first() if pipeline else rows.first()
-    if other:
-        raise InvalidPipeline(
-            f"“{other}” loads into the schema {definition.dataset!r} already.",
-            field="dataset",
-            remedy="Choose another schema; two pipelines would overwrite each other's tables.",
-        )
-
-
-def check_ends(pipeline: Pipeline, ends: dict[str, Any]) -> None:
-    """``InvalidPipeline`` when ``source`` or ``destination`` are others than the pipeline's."""
-    for name, connection in (("source", pipeline.source), ("destination", pipeline.destination)):
-        if ends.get(name, connection.slug) != connection.slug:
-            raise InvalidPipeline(
-                f"The {name} of a pipeline cannot change; it is {connection.slug!r}.",
-                field=name,
-                remedy="Duplicate the pipeline to load from or into another connection.",
-            )
-
-
-def _check_dispositions(destination: Connection, definition: PipelineDefinition) -> None:
-    allowed = destination.type.capabilities.write_dispositions
-    wanted = {f"resources[{i}]": r.write_disposition for i, r in enumerate(definition.resources)}
-    if definition.mode is Mode.FULL_DATABASE:
-        wanted[""] = definition.write_disposition
-    for where, disposition in wanted.items():
-        if disposition not in allowed:
-            raise InvalidPipeline(
-                f"{destination.type.label} cannot {disposition}.",
-                field=f"{where}.write_disposition".lstrip("."),
-                remedy=f"Use {', '.join(sorted(allowed))}.",
-            )
-
-
 def _apply(pipeline: Pipeline, definition: PipelineDefinition) -> None:
-    for name in ("name", "description", "dataset", "mode", "source_schema", "write_disposition"):
-        setattr(pipeline, name, getattr(definition, name))
+    values = definition.as_dict()
+    resources = values.pop("resources")
+    for name, value in values.items():
+        setattr(pipeline, name, value)
     pipeline.save()
     rows = PipelineResource.objects.for_organization(pipeline.organization)
     rows.filter(pipeline=pipeline).delete()
-    for position, resource in enumerate(definition.resources):
-        _save_resource(pipeline, position, resource)
+    for position, resource in enumerate(resources):
+        PipelineResource(
+            organization=pipeline.organization, pipeline=pipeline, position=position, **resource
+        ).save()
     connections.declare_tables(
         connection=pipeline.destination,
         schema=pipeline.dataset,
         names=[r.target for r in definition.resources if r.is_selected],
         loaded_by=pipeline.slug,
     )
-
-
-def _save_resource(pipeline: Pipeline, position: int, resource: ResourceDefinition) -> None:
-    PipelineResource(
-        organization=pipeline.organization,
-        pipeline=pipeline,
-        position=position,
-        name=resource.name,
-        target=resource.target,
-        is_selected=resource.is_selected,
-        write_disposition=resource.write_disposition,
-        primary_key=list(resource.primary_key),
-        cursor_column=resource.cursor_column,
-        cursor_initial=resource.cursor_initial,
-        columns=list(resource.columns),
-        filters=list(resource.filters),
-    ).save()

@@ -11,19 +11,20 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from common.access import OrganizationRequest, Permission, requires
 from common.errors import UserError
-from common.http import get_or_404, render_page, say
+from common.http import get_or_404, render_page, say, wants_partial
 from connections import runner
+from connections.connectors.filters import check_types
 from connections.models import Connection
 from connections.services import list_files
-from pipelines.definition import ResourceDefinition
-from pipelines.forms import FilterRow, ResourceForm, initial_of, read_filters
+from pipelines.filter_form import FilterForm
+from pipelines.filter_preview import FilterCount, Preview, count_rows, preview_rows
+from pipelines.forms import ResourceForm, initial_of
 from pipelines.holders import DraftHolder, Holder, PipelineHolder
 from pipelines.models import Mode, Pipeline, PipelineDraft
 from pipelines.wizard import Draft
 from tenants.models import User
 
 TABLES_A_PAGE = 50
-SAMPLE_ROWS = 8
 
 
 # --- the tables of a source -----------------------------------------------------------------------
@@ -96,16 +97,19 @@ def edit_resource(
 ) -> HttpResponse:
     """The form of one table: shown, previewed, its filter rows added and removed, and saved."""
     resource = holder.resource(position)
-    described, problem = holder.describe(resource["name"])
     action = request.POST.get("action", "").partition(":")[0]
+    if action == "count-filters" and wants_partial(request):
+        return _count(request, holder, resource)
+    described, problem = holder.describe(resource["name"])
     submitted = request.method == "POST" and action in {"", "save"}
+    columns = described["columns"] if described else None
     if request.method == "POST":
-        filters = read_filters(request.POST)
+        filters = FilterForm.read(request.POST, columns)
     else:
-        filters = [FilterRow.of(item) for item in resource.get("filters", [])]
+        filters = FilterForm.of(resource.get("filters", []), columns)
     form = ResourceForm(
         request.POST if request.method == "POST" else None,
-        columns=described["columns"] if described else None,
+        columns=columns,
         filters=filters,
         dispositions=holder.dispositions,
         may_leave_out=holder.mode == Mode.FULL_DATABASE,
@@ -115,7 +119,7 @@ def edit_resource(
         if say_saved:
             say(request, _("%(name)s saved") % {"name": resource["name"]})
         return redirect(done)
-    shown = preview(holder, resource, form) if action == "preview" else None
+    shown, counted = _looked_at(holder, resource, form, action)
     if not submitted:
         # Adding a filter row is no attempt to save, so nothing is called wrong yet.
         form.errors.clear()
@@ -129,6 +133,7 @@ def edit_resource(
         "list_url": holder.url("list"),
         "action_url": request.path,
         "preview": shown,
+        "filter_count": counted,
     }
     template = "pipelines/resource_form.html"
     partial = "preview" if action == "preview" else "filters" if "filter" in action else ""
@@ -141,7 +146,10 @@ def _save(request: OrganizationRequest, holder: Holder, position: int, form: Res
     if not form.is_valid():
         return False
     try:
-        settings = form.resource(holder.resource(position)["name"])
+        settings = form.resource(holder.resource(position))
+        if form.source_columns is not None:
+            kind = holder.source.connector
+            check_types(settings["filters"], form.source_columns, kind, "resource.filters")
         holder.put(request.actor, position, settings, form.cleaned_data.get("version"))
     except UserError as error:
         form.put_error(error)
@@ -149,46 +157,23 @@ def _save(request: OrganizationRequest, holder: Holder, position: int, form: Res
     return True
 
 
-@dataclass
-class Preview:
-    """Some rows as they would be loaded, and how many the filters keep."""
-
-    columns: list[str] = field(default_factory=list)
-    rows: list[list[str | None]] = field(default_factory=list)
-    kept: int | None = None
-    total: int | None = None
-    filters: int = 0
-    error: UserError | None = None
+def _count(request: OrganizationRequest, holder: Holder, resource: dict[str, Any]) -> HttpResponse:
+    """Only the count, without asking for the columns again: somebody is typing."""
+    filters = FilterForm.read(request.POST, None)
+    counted = count_rows(holder, resource["name"], filters)
+    context = {"filters": filters, "filter_count": counted, "out_of_band": True}
+    return render_page(request, "pipelines/_filter_count.html", context)
 
 
-def preview(holder: Holder, resource: dict[str, Any], form: ResourceForm) -> Preview:
-    """Of what is in the form, saved or not; a filter row without a value does not count yet."""
-    complete = [row for row in form.filters if row.column and row.value.strip()]
-    shown = Preview(filters=len(complete))
-    form.is_valid()
-    try:
-        checked = ResourceDefinition.parse(
-            {
-                "name": resource["name"],
-                "filters": [row.as_item() for row in complete],
-                "columns": form.chosen_columns(),
-            },
-            where="resource",
-        )
-        answer = runner.sample(
-            holder.source,
-            schema=holder.schema,
-            table=checked.name,
-            columns=list(checked.columns) or None,
-            filters=list(checked.filters),
-            limit=SAMPLE_ROWS,
-        )
-    except UserError as error:
-        shown.error = error
-        return shown
-    shown.columns, shown.rows = list(answer["columns"]), list(answer["rows"])
-    shown.kept, shown.total = answer["kept"], answer["total"]
-    return shown
+def _looked_at(
+    holder: Holder, resource: dict[str, Any], form: ResourceForm, action: str
+) -> tuple[Preview | None, FilterCount | None]:
+    """The rows and counts that a button asked for."""
+    name = resource["name"]
+    if action == "preview":
+        form.is_valid()
+        return preview_rows(holder, name, form.filters, form.chosen_columns())
+    return None, count_rows(holder, name, form.filters) if action == "count-filters" else None
 
 
 def add_resource(request: OrganizationRequest, holder: Holder) -> HttpResponse:

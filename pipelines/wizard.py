@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from connections.models import Connection
-from pipelines.definition import PipelineDefinition, default_target
+from pipelines.definition import PIPELINE_KEYS, PipelineDefinition, default_target
 from pipelines.errors import InvalidPipeline
 from pipelines.models import Mode, Pipeline, PipelineDraft, WriteDisposition
 
@@ -19,15 +19,6 @@ STEPS = (
     ("how", gettext_lazy("How")),
     ("destination", gettext_lazy("Destination")),
     ("review", gettext_lazy("Review")),
-)
-_DEFINITION_KEYS = (
-    "name",
-    "description",
-    "dataset",
-    "mode",
-    "source_schema",
-    "write_disposition",
-    "resources",
 )
 
 
@@ -110,7 +101,7 @@ class Draft:
         if self.destination is None:
             raise InvalidPipeline("Choose a destination first.", field="destination")
         return PipelineDefinition.parse(
-            {key: self.data[key] for key in _DEFINITION_KEYS if key in self.data}
+            {key: self.data[key] for key in PIPELINE_KEYS if key in self.data}
         )
 
 

@@ -10,7 +10,14 @@ from django.utils.translation import gettext_lazy, ngettext
 from audit.actions import AuditAction
 from connections.models import Connection
 from pipelines.definition import PipelineDefinition, ResourceDefinition
-from pipelines.models import FilterOperator, Mode, WriteDisposition
+from pipelines.models import (
+    FilterOperator,
+    MergeStrategy,
+    Mode,
+    Transform,
+    Verify,
+    WriteDisposition,
+)
 
 #: What each way of writing means, below its name.
 DISPOSITIONS: dict[str, Promise] = {
@@ -35,8 +42,11 @@ _SYMBOLS = {
 }
 
 
-def write_words(disposition: str, primary_key: Sequence[str] = ()) -> str:
-    """ "Replace", "Append" or "Merge on id"."""
+def write_words(disposition: str, primary_key: Sequence[str] = (), strategy: str = "") -> str:
+    """ "Replace", "Append", "Merge on id" or "Merge on id, every version kept"."""
+    if disposition == WriteDisposition.MERGE and strategy == MergeStrategy.SCD2:
+        merged = write_words(disposition, primary_key)
+        return _("%(merge)s, every version kept") % {"merge": merged}
     word = str(WriteDisposition(disposition).label)
     if disposition == WriteDisposition.MERGE and primary_key:
         return _("Merge on %(key)s") % {"key": ", ".join(primary_key)}
@@ -54,8 +64,17 @@ def is_incremental(disposition: str, cursor_column: str) -> bool:
 
 
 def filter_words(item: dict[str, Any]) -> str:
-    """ "status ≠ draft", "country is one of DE, FR"."""
+    """ "status ≠ draft", "country is one of DE, FR", "(paid or sent)"."""
+    for joiner, word in (("and", _(" and ")), ("or", _(" or "))):
+        if joiner in item:
+            return f"({word.join(filter_words(one) for one in item[joiner])})"
     operator, value = FilterOperator(item["op"]), item["value"]
+    column = {"column": item["column"]}
+    if operator is FilterOperator.IS_NULL:
+        return _("%(column)s has no value") % column if value else _("%(column)s has a value") % column
+    if operator is FilterOperator.BETWEEN:
+        ends = {"low": value[0], "high": value[1]}
+        return _("%(column)s is between %(low)s and %(high)s") % (column | ends)
     shown = ", ".join(str(one) for one in value) if isinstance(value, list) else str(value)
     return f"{item['column']} {_SYMBOLS.get(operator) or _(operator.label)} {shown}"
 
@@ -67,6 +86,8 @@ def what_words(mode: str, resources: Sequence[ResourceDefinition], source_schema
         return _("All tables of %(schema)s") % {"schema": source_schema or _("every schema")}
     if len(selected) == 1:
         return selected[0].name
+    if mode == Mode.QUERY:
+        return ngettext("%(n)d query", "%(n)d queries", len(selected)) % {"n": len(selected)}
     return ngettext("%(n)d file or pattern", "%(n)d files or patterns", len(selected)) % {
         "n": len(selected)
     }
@@ -74,9 +95,9 @@ def what_words(mode: str, resources: Sequence[ResourceDefinition], source_schema
 
 def how_words(definition: PipelineDefinition) -> str:
     """How it is written, for the flow strip."""
-    resources = [one for one in definition.resources if one.is_selected]
+    resources = [definition.filled(one) for one in definition.resources if one.is_selected]
     if definition.mode is Mode.FULL_DATABASE:
-        default = write_words(definition.write_disposition)
+        default = write_words(definition.write_disposition, (), definition.merge_strategy)
         own, left_out = len(resources), len(definition.resources) - len(resources)
         parts = [default]
         if own:
@@ -87,7 +108,8 @@ def how_words(definition: PipelineDefinition) -> str:
     kinds = [sync_words(one.write_disposition, one.cursor_column) for one in resources]
     if len(resources) == 1:
         one = resources[0]
-        return f"{kinds[0]}, {write_words(one.write_disposition, one.primary_key)}"
+        written = write_words(one.write_disposition, one.primary_key, one.merge_strategy)
+        return f"{kinds[0]}, {written}"
     words = {_("Incremental"): _("%(n)d incremental"), _("Full copy"): _("%(n)d full copy")}
     numbers = {kind: kinds.count(kind) for kind in words}
     return ", ".join(words[kind] % {"n": number} for kind, number in numbers.items() if number)
@@ -115,39 +137,61 @@ def sentences(
             _("Unless a table says otherwise: %(how)s")
             % {"how": DISPOSITIONS[definition.write_disposition]}
         )
+        if definition.include:
+            words = {"patterns": ", ".join(definition.include)}
+            lines.append(_("Only tables whose names match %(patterns)s.") % words)
+        if definition.exclude:
+            words = {"patterns": ", ".join(definition.exclude)}
+            lines.append(_("Not the tables whose names match %(patterns)s.") % words)
     else:
         lines.append(
             _("“%(source)s” is copied to the schema %(dataset)s of “%(destination)s”.")
             % {**target, "source": source.name}
         )
-    lines.extend(resource_sentence(one) for one in definition.resources)
+    lines.extend(resource_sentence(definition.filled(one)) for one in definition.resources)
     return lines
 
 
 def resource_sentence(resource: ResourceDefinition) -> str:
-    """How one table or file is read and written."""
+    """How one table, query or file is read and written."""
     names = {"name": resource.name, "target": resource.target}
     if not resource.is_selected:
         return _("%(name)s is left out.") % names
-    text = _("%(name)s becomes the table %(target)s") % names
-    parts = [text, _write_clause(resource)]
+    parts = [_("%(name)s becomes the table %(target)s") % names, *_write_clauses(resource)]
     if is_incremental(resource.write_disposition, resource.cursor_column):
         parts.append(_cursor_clause(resource))
+        if resource.cursor_lookback:
+            parts.append(
+                _("%(lookback)s before that again") % {"lookback": resource.cursor_lookback}
+            )
     if resource.filters:
         shown = _(" and ").join(filter_words(item) for item in resource.filters)
         parts.append(_("only rows where %(filters)s") % {"filters": shown})
     if resource.columns:
         number = len(resource.columns)
         parts.append(ngettext("%(n)d column", "%(n)d columns", number) % {"n": number})
+    parts += [_column_clause(name, one) for name, one in resource.column_settings.items()]
+    if resource.verify and resource.verify is not Verify.NONE:
+        verified = {
+            Verify.COUNTS: _("numbers of rows compared afterwards"),
+            Verify.SUMS: _("numbers of rows and sums compared afterwards"),
+        }
+        parts.append(verified[resource.verify])
     return ", ".join(parts) + "."
 
 
-def _write_clause(resource: ResourceDefinition) -> str:
-    if resource.write_disposition is WriteDisposition.MERGE:
-        return _("merged on %(key)s") % {"key": ", ".join(resource.primary_key)}
+def _write_clauses(resource: ResourceDefinition) -> list[str]:
+    """What is not decided yet (the pipeline decides) is not said."""
+    key = {"key": ", ".join(resource.primary_key) or _("its own key")}
     if resource.write_disposition is WriteDisposition.APPEND:
-        return _("appended to what is there")
-    return _("replaced on every run")
+        return [_("appended to what is there")]
+    if resource.write_disposition is WriteDisposition.REPLACE:
+        return [_("replaced on every run")]
+    if resource.write_disposition is not WriteDisposition.MERGE:
+        return []
+    if resource.merge_strategy is MergeStrategy.SCD2:
+        return [_("merged on %(key)s with every version kept") % key]
+    return [_("merged on %(key)s") % key]
 
 
 def _cursor_clause(resource: ResourceDefinition) -> str:
@@ -157,6 +201,17 @@ def _cursor_clause(resource: ResourceDefinition) -> str:
     return _("only rows whose %(column)s is new") % words
 
 
+def _column_clause(name: str, settings: dict[str, str]) -> str:
+    words = {"column": name, "name": settings.get("rename", "")}
+    parts = {
+        Transform.HASH: _("%(column)s hashed"),
+        Transform.MASK: _("%(column)s masked"),
+    }
+    transform = settings.get("transform")
+    done = parts[Transform(transform)] % words if transform else name
+    return _("%(done)s as %(name)s") % {"done": done, **words} if words["name"] else done
+
+
 _EVENTS = {
     AuditAction.PIPELINE_CREATED: gettext_lazy("Created"),
     AuditAction.PIPELINE_UPDATED: gettext_lazy("Changed"),
@@ -164,6 +219,8 @@ _EVENTS = {
     AuditAction.PIPELINE_RESUMED: gettext_lazy("Resumed"),
     AuditAction.PIPELINE_DELETED: gettext_lazy("Deleted"),
     AuditAction.PIPELINE_RESTORED: gettext_lazy("Restored"),
+    AuditAction.PIPELINE_CURSOR_SET: gettext_lazy("Cursor set"),
+    AuditAction.PIPELINE_REJECTS_DISCARDED: gettext_lazy("Rejected rows discarded"),
 }
 
 

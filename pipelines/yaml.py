@@ -11,12 +11,16 @@ import yaml
 
 from pipelines.definition import PipelineDefinition
 from pipelines.errors import InvalidPipeline
+from pipelines.models import MergeStrategy, Verify
 
 #: Longer than any definition a person would keep in one text.
 MAX_CHARACTERS = 400_000
-#: A filter's value stands at the seventh level.
+#: A filter's value stands at the seventh level, two deeper for each group around it.
 MAX_DEPTH = 20
 
+_EMPTY: tuple[Any, ...] = ("", [], {})
+#: Left out of the text. How tables are written is always said.
+_PIPELINE_DEFAULTS = {"merge_strategy": str(MergeStrategy.UPSERT), "verify": str(Verify.NONE)}
 _TAGS = frozenset({"null", "bool", "int", "float", "str", "seq", "map"})
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
@@ -93,7 +97,11 @@ def to_yaml(definition: PipelineDefinition, *, source: str, destination: str) ->
     head = {"name": data.pop("name"), "description": data.pop("description")}
     resources = [_without_defaults(item) for item in data.pop("resources")]
     ends = {"source": source, "destination": destination}
-    shown = {key: value for key, value in {**head, **ends, **data}.items() if value != ""}
+    shown = {
+        key: value
+        for key, value in {**head, **ends, **data}.items()
+        if value not in _EMPTY and _PIPELINE_DEFAULTS.get(key) != value
+    }
     return dump({**shown, "resources": resources})
 
 
@@ -119,7 +127,7 @@ def _without_defaults(resource: dict[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in resource.items()
-        if value not in ("", []) and (key, value) != ("is_selected", True)
+        if value not in _EMPTY and (key, value) != ("is_selected", True)
     }
 
 

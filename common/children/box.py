@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from common.children import landlock
+from common.children import landlock, listeners
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _SIGKILL = 9
@@ -51,6 +51,8 @@ class Box:
     file_mb: int = 0
     open_files: int = 1024
     network: bool = True
+    #: Ports of 127.0.0.1 bound before the box closes, for tunnels; inside it nothing can be bound.
+    loopback_listeners: int = 0
     #: Another user to run as, where the warm parent runs as root. Must be able to read the code.
     uid: int | None = None
     gid: int | None = None
@@ -73,10 +75,15 @@ class Protection:
     detail: str
 
 
+_TCP_WORDS = "a child may not listen, except on loopback ports it was given for a tunnel"
+
+
 def apply(box: Box) -> list[str]:
     """Shut this process into the box for good and name what is in force."""
     active = ["limits"] if _limit(box) else []
     active += _prefer_as_oom_victim()
+    if box.network and box.loopback_listeners:
+        listeners.prepare(box.loopback_listeners)
     if not box.network and _unshare_network():
         active.append("no network")
     if box.uid is not None and os.geteuid() == 0:
@@ -104,7 +111,7 @@ def active_protections() -> list[Protection]:
             "the kernel ends children whose parent died" if linux else "Linux only",
         ),
         Protection("files", abi >= 1, _landlock_words(abi, 1, "a child sees only its own files")),
-        Protection("tcp", abi >= 4, _landlock_words(abi, 4, "a child may not listen for others")),
+        Protection("tcp", abi >= 4, _landlock_words(abi, 4, _TCP_WORDS)),
         Protection("signals", abi >= 6, _landlock_words(abi, 6, "a child cannot signal others")),
     ]
 

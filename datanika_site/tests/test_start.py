@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from datanika_site.env import hashing_secret
 from datanika_site.tests.installation import ROOT, Installation
 
 KEYS = {"DATANIKA_SECRET_KEY": "k" * 40, "DATANIKA_ENCRYPTION_KEYS": "A" * 43 + "="}
@@ -37,6 +38,7 @@ def test_a_port_in_use_is_named_with_another_one(tmp_path: Path) -> None:
             {"DATANIKA_SECRET_KEY": "changeme", "DATANIKA_ENCRYPTION_KEYS": "x"},
             "is a default or shorter",
         ),
+        ({"DATANIKA_HASHING_KEY": "short"}, "DATANIKA_HASHING_KEY is a default or shorter"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(
@@ -47,6 +49,12 @@ def test_settings_that_cannot_be_are_refused(
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_new_encryption_key_leaves_hashes_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert hashing_secret(["old"]) == hashing_secret(["new", "old"]) == "old"
+    monkeypatch.setenv("DATANIKA_HASHING_KEY", "h" * 40)
+    assert hashing_secret(["new"]) == "h" * 40
 
 
 def test_doctor_says_what_is_missing(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,7 +20,29 @@ LONGEST_KEY = 80
 MOST_LINES = 1_000
 
 
+class CursorRangeSerializer(serializers.Serializer[Any]):
+    """Deleted and loaded again; the end itself is not part of it."""
+
+    to = serializers.CharField()
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        # "from" is no name in Python.
+        return {"from": serializers.CharField(), **super().get_fields()}
+
+
+class RunOptionsSerializer(serializers.Serializer[Any]):
+    """What the target's pipeline was asked to do differently; empty for a usual run."""
+
+    full_refresh = serializers.BooleanField(required=False)
+    resources = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Only these."
+    )
+    cursor_range = CursorRangeSerializer(required=False, allow_null=True)
+    replay_rejects = serializers.BooleanField(required=False)
+
+
 class RunSerializer(serializers.ModelSerializer[Run]):
+    options = serializers.SerializerMethodField()
     schedule = serializers.SlugRelatedField[Any](slug_field="slug", read_only=True)
     retry_of = serializers.SlugRelatedField[Any](slug_field="number", read_only=True)
 
@@ -32,6 +54,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "title",
             "select",
             "full_refresh",
+            "options",
             "status",
             "has_warnings",
             "trigger",
@@ -49,6 +72,11 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "rows_loaded",
         )
         read_only_fields = fields
+
+    @extend_schema_field(RunOptionsSerializer)
+    def get_options(self, run: Run) -> dict[str, Any]:
+        options: dict[str, Any] = run.options
+        return options
 
 
 class RunDetailSerializer(RunSerializer):
@@ -89,7 +117,34 @@ class RunCreateSerializer(serializers.Serializer[Run]):
         allow_blank=True,
         help_text="Narrows or widens it: `+slug+`, `tag:nightly`, separated by blanks.",
     )
-    full_refresh = serializers.BooleanField(required=False, default=False)
+    full_refresh = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="Everything anew, whatever was loaded and built before.",
+    )
+    tables = serializers.ListField(
+        child=serializers.CharField(max_length=255),
+        required=False,
+        default=list,
+        help_text="Names of resources of the pipeline; empty is all of them.",
+    )
+    cursor_from = serializers.CharField(
+        max_length=255,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="Where a range of one table's cursor begins that is deleted and loaded again.",
+    )
+    cursor_to = serializers.CharField(
+        max_length=255,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="Where the range ends; this value itself is not part of it.",
+    )
+    replay_rejects = serializers.BooleanField(
+        required=False, default=False, help_text="Try the rejected rows again."
+    )
 
 
 class RunRetrySerializer(serializers.Serializer[Run]):
@@ -269,7 +324,7 @@ class RunRetry(_RunView):
         tags=["runs"],
     )
     def post(self, request: Request, number: int) -> Response:
-        """A new run of the same target with today's configuration."""
+        """A new run of the same target and options with today's configuration."""
         data = self.body(RunRetrySerializer)
         again = services.retry_run(run=self.run(number), actor=self.actor, **data)
         return Response(RunSerializer(again).data, status=status.HTTP_201_CREATED)

@@ -18,6 +18,7 @@ from orchestration.engine import claims, log
 from orchestration.engine.advance import advance, blocked_nodes, broken_nodes
 from orchestration.engine.reporter import LeaseLost, Reporter
 from orchestration.models import Run, RunStep, Status, StepKind
+from orchestration.options import options_for
 from pipelines import runner as pipelines
 from transforms import runner as transforms
 
@@ -93,7 +94,7 @@ def _order(step: RunStep, reporter: Reporter) -> tuple[str, dict[str, Any], tupl
         work = pipelines.work_dir(pipeline)
         work.mkdir(parents=True, exist_ok=True)
         spec = pipelines.build_spec(
-            pipeline, full_refresh=step.run.full_refresh, attempt=step.attempt
+            pipeline, load_id=_load_id(step), options=options_for(step), attempt=step.attempt
         )
         return pipelines.ENTRY, spec, (files, work)
     warehouse = step.connection
@@ -102,6 +103,11 @@ def _order(step: RunStep, reporter: Reporter) -> tuple[str, dict[str, Any], tupl
     names = _buildable(step, reporter)
     spec = transforms.build_spec(warehouse, names, full_refresh=step.run.full_refresh)
     return transforms.ENTRY, spec, (files, transforms.cache_dir(warehouse))
+
+
+def _load_id(step: RunStep) -> str:
+    """The same for every attempt: the destination's ledger knows by it what is committed already."""
+    return f"{int(step.queued_at.timestamp())}.{step.pk}"
 
 
 def _buildable(step: RunStep, reporter: Reporter) -> list[str]:

@@ -55,6 +55,8 @@ class Reporter:
                 self._results.append(event)
                 self.has_warnings |= event.get("status") == "warned"
                 self.has_warnings |= bool(event.get("rows_rejected"))
+                verified = event.get("verification") or {}
+                self.has_warnings |= verified.get("status") == "differed"
             case "error":
                 self.error = event
             case "done":

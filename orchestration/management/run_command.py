@@ -24,8 +24,13 @@ class RunCommand(BaseCommand):
         )
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
-    def start(self, slug: str, target: str, select: str, options: dict[str, Any]) -> None:
-        """Request the run; with ``--wait`` a run that did not succeed ends the command with status 1."""
+    def start(
+        self, slug: str, target: str, select: str, options: dict[str, Any], **asked: Any
+    ) -> None:
+        """Request the run; ``asked`` are further arguments of ``request_run``.
+
+        With ``--wait`` a run that did not succeed ends the command with status 1.
+        """
         organization = Organization.objects.filter(slug=slug).first()
         if organization is None:
             known = (
@@ -39,6 +44,7 @@ class RunCommand(BaseCommand):
             select=select,
             trigger=Trigger.COMMAND,
             full_refresh=options["full_refresh"],
+            **asked,
         )
         if options["wait"]:
             for line in follow(run):

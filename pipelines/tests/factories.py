@@ -87,6 +87,13 @@ def definition(**changes: Any) -> dict[str, Any]:
     }
 
 
+def make_database(organization: Organization, person: Person, **changes: Any) -> Pipeline:
+    """A pipeline of the whole shop: orders appended by a cursor, the rest replaced."""
+    orders = {"name": "orders", "write_disposition": "append", "cursor_column": "updated_at"}
+    whole = {"mode": "full_database", "name": "Shop", "resources": [orders], **changes}
+    return make_pipeline(organization, person, **whole)
+
+
 def make_pipeline(organization: Organization, person: Person, **changes: Any) -> Pipeline:
     """That pipeline, with a shop and a warehouse of its own."""
     return services.create_pipeline(

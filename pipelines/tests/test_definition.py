@@ -38,13 +38,15 @@ def row_filter(**changes: Any) -> dict[str, Any]:
             {"resources": [resource(target="t"), resource(name="b", target="t")], "mode": "files"},
             "resources",
         ),
-        (
-            {"mode": "full_database", "resources": [], "write_disposition": "merge"},
-            "write_disposition",
-        ),
         ({"resources": [resource(name="")]}, "resources[0].name"),
         ({"resources": [resource(table="x")]}, "resources[0].table"),
         ({"resources": [resource(target="t" * 64)]}, "resources[0].target"),
+        ({"resources": [resource(target="_dlt_loads")]}, "resources[0].target"),
+        ({"resources": [resource(target="other.orders")]}, "resources[0].target"),
+        (
+            {"resources": [resource(target="T"), resource(name="b", target="t")], "mode": "files"},
+            "resources",
+        ),
         ({"resources": [resource(is_selected="no")]}, "resources[0].is_selected"),
         ({"resources": [resource(write_disposition="x")]}, "resources[0].write_disposition"),
         ({"resources": [resource(write_disposition="merge")]}, "resources[0].primary_key"),
@@ -65,10 +67,14 @@ def row_filter(**changes: Any) -> dict[str, Any]:
             {"resources": [resource(filters=[row_filter(column="")])]},
             "resources[0].filters[0].column",
         ),
-        ({"resources": [resource(filters=[row_filter(op="like")])]}, "resources[0].filters[0].op"),
+        ({"resources": [resource(filters=[row_filter(op="is")])]}, "resources[0].filters[0].op"),
         (
-            {"resources": [resource(filters=[row_filter(), row_filter(value="")])]},
+            {"resources": [resource(filters=[row_filter(), row_filter(value=None)])]},
             "resources[0].filters[1].value",
+        ),
+        (
+            {"resources": [resource(filters=[{"or": [row_filter(), {"and": [{"op": "eq"}]}]}])]},
+            "resources[0].filters[0].or[1].and[0]",
         ),
         (
             {"resources": [resource(filters=[row_filter(value=["a"])])]},
@@ -102,6 +108,9 @@ def test_every_mistake_is_named_by_its_path(changes: dict[str, Any], field: str)
         ("lte", True, True),
         ("in", "DE, FR ,", ["DE", "FR"]),
         ("not_in", ["DE", 3], ["DE", 3]),
+        ("is_null", False, False),
+        ("like", "p%", "p%"),
+        ("between", ["a", "c"], ["a", "c"]),
     ],
 )
 def test_each_operator_takes_its_value(op: str, given: Any, kept: Any) -> None:
@@ -157,7 +166,13 @@ def test_yaml_gives_back_what_it_was_given() -> None:
             "name: a\nmode: files\ndataset: d\nresources:\n  - name: a\n  - name: b\n"
             "    filters:\n      - {column: c, op: like, value: 1}",
             8,
-            "'like'",
+            "like",
+        ),
+        (
+            "name: a\nmode: files\ndataset: d\nresources:\n  - name: a\n    column_settings:\n"
+            "      id:\n        rename: x\n        transform: rot13",
+            9,
+            "'rot13' is not a choice",
         ),
     ],
 )

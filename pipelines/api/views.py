@@ -3,7 +3,6 @@
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,89 +11,15 @@ from common.errors import NotFound
 from common.http import get_or_404
 from connections.models import Connection
 from pipelines import services
+from pipelines.api.serializers import PipelineSerializer, as_json
 from pipelines.definition import PipelineDefinition
 from pipelines.errors import InvalidPipeline
-from pipelines.models import FilterOperator, Mode, Pipeline, WriteDisposition
+from pipelines.models import Pipeline
 from pipelines.selectors import list_pipelines
 from tenants.api_base import OrganizationAPIView
 
 _TAGS = ["pipelines"]
 _ENDS = ("source", "destination")
-
-
-class FilterSerializer(serializers.Serializer[Any]):
-    """A row is loaded when it passes every filter; NULL passes none."""
-
-    column = serializers.CharField()
-    op = serializers.ChoiceField(FilterOperator.choices)
-    value = serializers.JSONField(help_text="One value, or a list for `in` and `not_in`.")
-
-
-class ResourceSerializer(serializers.Serializer[Any]):
-    """One table, or one file or pattern, and how it is read and written."""
-
-    name = serializers.CharField(max_length=255)
-    target = serializers.CharField(
-        max_length=63, required=False, help_text="The table in the destination; made of the name."
-    )
-    is_selected = serializers.BooleanField(required=False, default=True)
-    write_disposition = serializers.ChoiceField(WriteDisposition.choices, required=False)
-    primary_key = serializers.ListField(child=serializers.CharField(), required=False)
-    cursor_column = serializers.CharField(required=False, allow_blank=True)
-    cursor_initial = serializers.CharField(required=False, allow_blank=True)
-    columns = serializers.ListField(
-        child=serializers.CharField(), required=False, help_text="Empty takes all, new ones too."
-    )
-    filters = FilterSerializer(many=True, required=False)
-
-
-class PipelineSerializer(serializers.Serializer[Pipeline]):
-    """A pipeline. What is sent is checked as a whole; an unknown key is refused with its path."""
-
-    slug = serializers.SlugField(read_only=True)
-    name = serializers.CharField(max_length=80)
-    description = serializers.CharField(required=False, allow_blank=True)
-    # The stubs know Field.source; a declared field is taken out of the class.
-    source = serializers.SlugField(  # type: ignore[assignment]
-        help_text="The slug of a connection; fixed once created."
-    )
-    destination = serializers.SlugField(help_text="The slug of a connection; fixed once created.")
-    mode = serializers.ChoiceField(Mode.choices, help_text="Fixed once created.")
-    dataset = serializers.CharField(
-        max_length=63, help_text="The schema in the destination; fixed once created."
-    )
-    source_schema = serializers.CharField(required=False, allow_blank=True)
-    write_disposition = serializers.ChoiceField(
-        WriteDisposition.choices,
-        required=False,
-        help_text="Of tables without settings of their own.",
-    )
-    resources = ResourceSerializer(many=True, required=False)
-    is_paused = serializers.BooleanField(read_only=True)
-    version = serializers.IntegerField(read_only=True)
-    cursors = serializers.JSONField(
-        read_only=True, help_text="The last value of each table's cursor, after its last good run."
-    )
-    created_at = serializers.DateTimeField(read_only=True)
-    updated_at = serializers.DateTimeField(read_only=True)
-
-    def to_representation(self, instance: Pipeline) -> dict[str, Any]:
-        return as_json(instance)
-
-
-def as_json(pipeline: Pipeline) -> dict[str, Any]:
-    definition = services.definition_of(pipeline).as_dict()
-    return {
-        "slug": pipeline.slug,
-        **definition,
-        "source": pipeline.source.slug,
-        "destination": pipeline.destination.slug,
-        "is_paused": pipeline.is_paused,
-        "version": pipeline.version,
-        "cursors": pipeline.cursors,
-        "created_at": pipeline.created_at,
-        "updated_at": pipeline.updated_at,
-    }
 
 
 def _split(data: Any) -> tuple[dict[str, Any], dict[str, Any]]:
