@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pymysql
 import pytest
 import redis
 from psycopg import sql
@@ -107,10 +108,29 @@ def redis_url(pytestconfig: pytest.Config) -> str:
     return url
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def mariadb_server(pytestconfig: pytest.Config) -> services.Server:
     """A private MariaDB server of this session; skips where none can be had."""
     return _server("mariadb", pytestconfig)
+
+
+@pytest.fixture
+def mariadb_url(mariadb_server: services.Server) -> Iterator[str]:
+    """The URL of a fresh, empty database, dropped after the test."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with contextlib.closing(_mariadb(mariadb_server)) as admin:
+        admin.query(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    yield mariadb_server.url_of(name)
+    with contextlib.closing(_mariadb(mariadb_server)) as admin:
+        # A connection left behind by a killed child may hold a lock on a table.
+        admin.query("SET SESSION lock_wait_timeout = 10")
+        admin.query(f"DROP DATABASE {name}")
+
+
+def _mariadb(server: services.Server) -> Any:
+    return pymysql.connect(
+        host=server.host, port=server.port, user="datanika", password=server.password
+    )
 
 
 # Loopback only -----------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ _METADATA_ADDRESSES = frozenset(
         "192.0.0.192",
     )
 )
+_METADATA_NAMES = frozenset({"metadata.google.internal", "metadata.goog", "instance-data"})
 # An IPv6 address in here is an IPv4 address in disguise (NAT64), its last four bytes.
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -257,6 +258,34 @@ def resolve_addresses(host: str, port: int, *, egress: str) -> list[str]:
             "Use a host that Datanika may reach, or ask the operator about the egress policy.",
         )
     return [str(address) for address in allowed]
+
+
+def check_far_host(host: str) -> str:
+    """The host, stripped, for another machine to dial; refused where no policy allows it.
+
+    A name means over there what that machine's resolver says, so only addresses are judged, also
+    in the spellings ("0xa9fea9fe") that resolvers take for one.
+    """
+    text = check_host_syntax(host)
+    address = _literal(text)
+    reason = _refusal(address, PRIVATE_ALLOWED) if address else ""
+    if text.rstrip(".").lower() in _METADATA_NAMES:
+        reason = "a metadata service of the machine's provider"
+    if reason:
+        raise _host_error(f'"{text}" is {reason}.', "Use the host of a database server.")
+    return text
+
+
+def _literal(host: str) -> IPAddress | None:
+    """The address the text stands for; None for a name."""
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except (OSError, UnicodeError):
+        return None
 
 
 def _lookup(host: str, port: int) -> list[IPAddress]:

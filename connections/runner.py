@@ -22,6 +22,8 @@ PRELOAD = (
     "transforms.engine.preload",
 )
 SECONDS = 30
+#: A page waits for a sample; the connectors themselves stop asking a little earlier.
+SAMPLE_SECONDS = 5
 
 
 @lru_cache(maxsize=1)
@@ -53,14 +55,24 @@ def make_private_dir() -> str:
     return new_private_dir(parent)
 
 
-def box(private_dir: str, *, writable: tuple[Path, ...]) -> Box:
-    """The limits of a child that serves a person who is waiting, or a step."""
+def box(private_dir: str, *, writable: tuple[Path, ...], spec: dict[str, Any] | None = None) -> Box:
+    """The limits of a child that serves a person who is waiting, or a step.
+
+    ``spec`` says whether an endpoint is behind an SSH tunnel, which needs a loopback port.
+    """
     return Box(
         private_dir=private_dir,
         writable=tuple(str(path) for path in writable),
         readable=tuple(settings.ALLOWED_FILE_ROOTS),
         memory_mb=settings.STEP_MEMORY_MB,
+        loopback_listeners=_tunnels(spec or {}),
     )
+
+
+def _tunnels(spec: dict[str, Any]) -> int:
+    """How many endpoints of the spec are behind an SSH tunnel."""
+    endpoints = (value for value in spec.values() if isinstance(value, dict))
+    return sum(bool(one.get("config", {}).get("use_tunnel")) for one in endpoints)
 
 
 def call(
@@ -84,7 +96,7 @@ def call(
         pool(),
         entry,
         full,
-        box(private_dir, writable=(files_root(organization), *writable)),
+        box(private_dir, writable=(files_root(organization), *writable), spec=full),
         timeout=seconds,
         on_event=on_event,
     )
@@ -136,7 +148,7 @@ def sample(
     filters: list[dict[str, Any]] | None = None,
     limit: int = 20,
 ) -> dict[str, Any]:
-    """Some rows as text, and how many rows the filters keep where that was cheap to count."""
+    """Some rows as text, and how many rows the filters keep (``connectors.base.Sample``)."""
     spec = {
         "schema": schema,
         "table": table,
@@ -144,11 +156,22 @@ def sample(
         "filters": filters or [],
         "limit": limit,
     }
-    return _ask(connection, "sample", spec)
+    return _ask(connection, "sample", spec, seconds=SAMPLE_SECONDS)
 
 
-def _ask(connection: Connection, operation: str, spec: dict[str, Any]) -> dict[str, Any]:
+def count(
+    connection: Connection, *, schema: str, table: str, filters: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """How many rows the filters keep, as ``sample`` says it."""
+    spec = {"schema": schema, "table": table, "filters": filters}
+    return _ask(connection, "count", spec, seconds=SAMPLE_SECONDS)
+
+
+def _ask(
+    connection: Connection, operation: str, spec: dict[str, Any], *, seconds: float = SECONDS
+) -> dict[str, Any]:
     endpoint = {"endpoint": connection.as_endpoint()}
-    events = call(connection.organization, f"{OPERATIONS}:{operation}", endpoint | spec)
+    entry = f"{OPERATIONS}:{operation}"
+    events = call(connection.organization, entry, endpoint | spec, seconds=seconds)
     value: dict[str, Any] = next(e["value"] for e in events if e["event"] == "data")
     return value

@@ -313,7 +313,7 @@ def start_redis(*, owner_pid: int = 0) -> Server:
     return Server("redis", port, password, process.pid, str(directory), owner_pid)
 
 
-def start_mariadb(*, owner_pid: int = 0) -> Server:
+def start_mariadb(*, owner_pid: int = 0, options: Sequence[str] = ()) -> Server:
     """Start a private MariaDB server, or raise ``ServiceUnavailable`` with the reason."""
     binary = _require("mariadb", "mariadbd", "mysqld")
     install = _require("mariadb", "mariadb-install-db", "mysql_install_db")
@@ -343,7 +343,9 @@ def start_mariadb(*, owner_pid: int = 0) -> Server:
         + [f"--port={port}", "--bind-address=127.0.0.1", "--skip-name-resolve"]
         + [f"--init-file={account}", "--innodb-flush-log-at-trx-commit=0"]
         + ["--innodb-buffer-pool-size=32M", "--character-set-server=utf8mb4"]
-        + [f"--pid-file={directory / 'server.pid'}"],
+        # Of its own: a server that starts clears the temporary tables of all others out of a shared one.
+        + [f"--tmpdir={directory}", f"--pid-file={directory / 'server.pid'}"]
+        + ["--local-infile=ON", *options],
     )
 
     def ready() -> bool:

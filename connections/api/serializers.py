@@ -127,6 +127,7 @@ class CapabilitiesSerializer(serializers.Serializer[Any]):
     destination = serializers.BooleanField()
     dbt = serializers.BooleanField()
     files = serializers.BooleanField()
+    query = serializers.BooleanField()
     single_writer = serializers.BooleanField()
     local = serializers.BooleanField()
     write_dispositions = serializers.SerializerMethodField()

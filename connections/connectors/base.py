@@ -38,6 +38,8 @@ class Capabilities:
     files: bool = False
     #: Only one process may write at a time (DuckDB, SQLite): runs that write queue up.
     single_writer: bool = False
+    #: A SELECT statement can stand in place of a table.
+    query: bool = False
     #: The connection is a local file or directory, not a server.
     local: bool = False
     write_dispositions: frozenset[str] = frozenset()
@@ -125,14 +127,21 @@ class CatalogPage:
 
 @dataclass(frozen=True)
 class Sample:
-    """Some rows as text (None is NULL), and how many rows the filters keep where that was cheap to
-    count.
+    """Some rows as text (None is NULL), and how many rows the filters keep.
+
+    ``exact``: ``kept`` of ``total`` rows. Else, where the whole table took too long, ``kept`` of the
+    first ``sampled`` rows; all three are None where not even those could be counted, or where
+    nothing is filtered.
     """
 
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str | None, ...], ...] = ()
     kept: int | None = None
     total: int | None = None
+    exact: bool = False
+    sampled: int | None = None
+    #: The columns' types in the system's own words; for queries only, which nobody has described.
+    types: tuple[str, ...] = ()
 
 
 class ConnectorForm(forms.Form):
@@ -200,7 +209,36 @@ class Connector(ABC):
         filters: list[dict[str, Any]],
         limit: int,
     ) -> Sample:
-        """At most ``limit`` rows that pass the filters; bounded in time, read-only."""
+        """At most ``limit`` rows that pass the filters (docs/filters.md), and how many do; with
+        ``limit`` 0 only the count. Bounded in time, read-only.
+        """
+
+    def describe_query(self, target: Target, query: str) -> Table:
+        """The columns that a SELECT statement answers with; only where ``capabilities.query``.
+
+        Bounded in time and read-only, like ``sample_query``. What the system says against the
+        statement is a ``UserError`` of the field ``query``.
+        """
+        raise self._takes_no_query()
+
+    def sample_query(
+        self,
+        target: Target,
+        query: str,
+        *,
+        columns: list[str] | None,
+        filters: list[dict[str, Any]],
+        limit: int,
+    ) -> Sample:
+        """As ``sample``, of what the statement answers with."""
+        raise self._takes_no_query()
+
+    def _takes_no_query(self) -> UserError:
+        return UserError(
+            f"{self.label} takes no SQL query.",
+            field="query",
+            remedy="Choose tables, or a connection to a database.",
+        )
 
     def driver_environment(self, target: Target) -> dict[str, str]:
         """Environment variables a vendor's driver needs in a child that cannot be given them

@@ -34,13 +34,8 @@ from connections.connectors.duckdb_support import (
 )
 from connections.connectors.fields import PathField
 from connections.connectors.local_files import database_file, found, readable_size
-from connections.connectors.sql import (
-    Dialect,
-    quote_identifier,
-    quote_table,
-    select_columns,
-    where,
-)
+from connections.connectors.sampling import sample_table
+from connections.connectors.sql import Dialect, quote_table
 from connections.connectors.texts import gettext_noop
 
 if TYPE_CHECKING:
@@ -48,7 +43,6 @@ if TYPE_CHECKING:
 
 #: Where a DuckDB file carries its mark, behind a checksum.
 _MAGIC = (8, b"DUCK")
-_COUNT_ROWS = 5_000_000
 
 _TABLES = """
 SELECT schema_name, table_name, 'table', estimated_size FROM duckdb_tables()
@@ -105,6 +99,7 @@ class DuckdbConnector(Connector):
         source=True,
         destination=True,
         dbt=True,
+        query=True,
         single_writer=True,
         local=True,
         write_dispositions=frozenset({"append", "replace", "merge"}),
@@ -188,10 +183,13 @@ class DuckdbConnector(Connector):
     ) -> Sample:
         with _open(target) as con:
             described = _describe(con, schema or "main", table)
-            source = f"FROM {quote_table(described.schema, table)}"
-            countable = described.rows is not None and described.rows <= _COUNT_ROWS
             return sample_relation(
-                con, source, described.columns, columns, filters, limit, countable=countable
+                con,
+                quote_table(described.schema, table),
+                described.columns,
+                columns,
+                filters,
+                limit,
             )
 
     def _exists(self, target: Target) -> bool:
@@ -226,24 +224,23 @@ def sample_relation(
     columns: list[str] | None,
     filters: list[dict[str, Any]],
     limit: int,
-    *,
-    countable: bool,
 ) -> Sample:
-    """Rows of a ``FROM …`` as text, and the counts of the filters where ``countable``."""
-    shown = select_columns(columns, known)
-    condition = where(filters, known, Dialect.DUCKDB)
-    texts = ", ".join(f"{quote_identifier(column.name)}::VARCHAR" for column in shown)
-    rows = con.execute(
-        f"SELECT {texts} {source}{condition.clause} LIMIT {int(limit)}", list(condition.parameters)
-    ).fetchall()
-    kept = total = None
-    if filters and countable:
-        counts = con.execute(
-            f"SELECT count(*) FILTER (WHERE {condition.condition}), count(*) {source}",
-            list(condition.parameters),
-        ).fetchone()
-        kept, total = counts or (None, None)
-    return Sample(tuple(column.name for column in shown), tuple(rows), kept, total)
+    """Rows of a table or table function as text, and how many the filters keep."""
+
+    def ask(sql: str, seconds: float) -> list[tuple[Any, ...]]:
+        with time_limit(con, seconds):
+            return con.execute(sql).fetchall()
+
+    return sample_table(
+        ask,
+        source=source,
+        known=known,
+        columns=columns,
+        filters=filters,
+        limit=limit,
+        dialect=Dialect.DUCKDB,
+        text="{}::VARCHAR",
+    )
 
 
 def is_locked(path: Path) -> bool:

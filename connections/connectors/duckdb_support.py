@@ -25,10 +25,15 @@ STATEMENT_SECONDS = 5.0
 _WHEELS = {
     "postgres_scanner": "duckdb_extension_postgres_scanner",
     "sqlite_scanner": "duckdb_extension_sqlite_scanner",
+    "mysql_scanner": "duckdb_extension_mysql_scanner",
     "json": "duckdb_extension_json",
     "icu": "duckdb_extension_icu",
 }
-_ALIASES = {"postgres": "postgres_scanner", "sqlite": "sqlite_scanner"}
+_ALIASES = {
+    "postgres": "postgres_scanner",
+    "sqlite": "sqlite_scanner",
+    "mysql": "mysql_scanner",
+}
 
 
 class ExtensionMissing(DatanikaError):
@@ -72,7 +77,7 @@ def connect_duckdb(
 
 
 def load_extension(con: "duckdb.DuckDBPyConnection", name: str) -> None:
-    """Load an extension (``postgres``, ``sqlite``, ``json``, ``icu``) from its installed wheel,
+    """Load an extension (``postgres``, ``mysql``, ``sqlite``, ``json``, ``icu``) from its installed wheel,
     unless it is loaded.
     """
     full = _ALIASES.get(name, name)

@@ -25,6 +25,7 @@ from connections.connectors.catalog import select_page
 from connections.connectors.checks import Outcome, counted, run_steps
 from connections.connectors.duckdb import sample_relation
 from connections.connectors.duckdb_support import (
+    STATEMENT_SECONDS,
     connect_duckdb,
     explain_duckdb,
     lockdown,
@@ -36,8 +37,6 @@ from connections.connectors.sql import quote_text
 if TYPE_CHECKING:
     import duckdb
 
-#: Counting what a filter keeps reads the files as a whole.
-_COUNT_BYTES = 64 * 1024 * 1024
 _READ_SECONDS = 20.0
 
 
@@ -157,20 +156,15 @@ class FilesConnector(Connector):
         limit: int,
     ) -> Sample:
         files = self.files(target, table)
-        with self._reader(target, table) as con:
+        with self._reader(target, table, seconds=STATEMENT_SECONDS) as con:
             relation = self.relation(con, files, target.config)
-            return sample_relation(
-                con,
-                f"FROM {relation}",
-                self.columns(con, relation),
-                columns,
-                filters,
-                limit,
-                countable=sum(file.stat().st_size for file in files) <= _COUNT_BYTES,
-            )
+            known = self.columns(con, relation)
+            return sample_relation(con, relation, known, columns, filters, limit)
 
     @contextmanager
-    def _reader(self, target: Target, shown: str) -> "Iterator[duckdb.DuckDBPyConnection]":
+    def _reader(
+        self, target: Target, shown: str, *, seconds: float = _READ_SECONDS
+    ) -> "Iterator[duckdb.DuckDBPyConnection]":
         """A DuckDB in memory that sees the allowed directories alone."""
         import duckdb
 
@@ -178,7 +172,7 @@ class FilesConnector(Connector):
         try:
             with closing(connect_duckdb(threads=2)) as con:
                 lockdown(con, roots)
-                with time_limit(con, _READ_SECONDS):
+                with time_limit(con, seconds):
                     yield con
         except duckdb.Error as error:
             raise self._explain(error, shown, target) from error

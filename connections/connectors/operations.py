@@ -64,6 +64,20 @@ def sample(spec: dict[str, Any], emit: Emit) -> None:
     _answer(emit, asdict(rows))
 
 
+def count(spec: dict[str, Any], emit: Emit) -> None:
+    """How many rows of one table the filters keep, as ``data``: the counts of a sample."""
+    connector, target = _endpoint(spec)
+    counts = connector.sample(
+        target,
+        schema=spec.get("schema") or "",
+        table=spec["table"],
+        columns=None,
+        filters=spec.get("filters") or [],
+        limit=0,
+    )
+    _answer(emit, asdict(counts))
+
+
 def _endpoint(spec: dict[str, Any]) -> tuple[Connector, Target]:
     target = Target.from_spec(spec)
     return get_connector(target.connector), target

@@ -1,21 +1,20 @@
 """PostgreSQL: source, destination and dbt warehouse."""
 
-import ssl
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from connections.connectors import postgres_catalog, postgres_connection
+from connections.connectors import postgres_catalog, postgres_connection, servers, ssh_tunnel
 from connections.connectors.base import (
     Capabilities,
     CatalogPage,
     Category,
+    Column,
     Connector,
-    ConnectorForm,
     Help,
     Sample,
     Stage,
@@ -23,23 +22,27 @@ from connections.connectors.base import (
     Target,
 )
 from connections.connectors.checks import Outcome, run_steps
-from connections.connectors.fields import HostField, NamesField, OptionField, SecretField
-from connections.connectors.postgres_errors import explain
-from connections.connectors.sql import (
-    Dialect,
-    quote_identifier,
-    quote_table,
-    select_columns,
-    where,
+from connections.connectors.fields import NamesField
+from connections.connectors.postgres_errors import explain, words_of
+from connections.connectors.sampling import (
+    of_query,
+    query_as_table,
+    refused_query,
+    sample_table,
+    with_types,
 )
+from connections.connectors.server_form import ServerForm
+from connections.connectors.servers import Approach, Route
+from connections.connectors.sql import Dialect, quote_table
 from connections.connectors.texts import gettext_noop
 
 if TYPE_CHECKING:
     import psycopg
 
 STATEMENT_MS = 5000
-#: Counting what a filter keeps reads the whole table: only where that takes well under a second.
-_COUNT_BYTES = 64 * 1024 * 1024
+_TYPE_NAMES = """
+SELECT format_type(oid, NULL) FROM unnest(%s::oid[]) WITH ORDINALITY AS t(oid, at) ORDER BY at
+"""
 
 GRANT_SCRIPT = """\
 CREATE ROLE datanika LOGIN PASSWORD '…';
@@ -52,23 +55,11 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO datanika;
 GRANT CREATE ON DATABASE shop TO datanika;"""
 
 
-class PostgresForm(ConnectorForm):
-    """Server, sign-in and encryption."""
+class PostgresForm(ServerForm):
+    """Server, sign-in, encryption and tunnel."""
 
-    host = HostField()
-    port = forms.IntegerField(
-        label=_("Port"),
-        min_value=1,
-        max_value=65535,
-        initial=5432,
-        required=False,
-        widget=forms.NumberInput(attrs={"autocomplete": "off", "inputmode": "numeric"}),
-    )
-    database = forms.CharField(
-        label=_("Database"),
-        max_length=63,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-    )
+    default_port = 5432
+
     schemas = NamesField(
         label=_("Schemas"),
         required=False,
@@ -76,83 +67,13 @@ class PostgresForm(ConnectorForm):
         help_text=_("Names separated by commas. Leave empty for every schema the user may read."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "public, sales"}),
     )
-    user = forms.CharField(
-        label=_("User"),
-        max_length=63,
-        help_text=_("A user of its own with only the rights in the grant script."),
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-    )
-    password = SecretField(
-        label=_("Password"),
-        required=False,
-        max_length=1000,
-        help_text=_(
-            "Stored encrypted and never shown again. Empty where the server asks for none."
-        ),
-    )
-    sslmode = OptionField(
-        label=_("Encryption"),
-        initial="prefer",
-        choices=[
-            ("prefer", _("TLS where the server offers it")),
-            ("verify-full", _("TLS, certificate and host name verified")),
-            ("require", _("TLS, certificate not verified")),
-            ("disable", _("No TLS")),
-        ],
-        help_text=_("Across a network that is not your own, choose the verified mode."),
-    )
-    ca_certificate = forms.CharField(
-        label=_("Certificate of the authority"),
-        required=False,
-        max_length=100_000,
-        help_text=_(
-            "PEM text, for the verified mode only. Empty: the authorities this machine trusts."
-        ),
-        widget=forms.Textarea(
-            attrs={
-                "rows": 4,
-                "autocomplete": "off",
-                "spellcheck": "false",
-                "placeholder": "-----BEGIN CERTIFICATE-----",
-            }
-        ),
-    )
 
-    secret_fields = frozenset({"password"})
     sections = (
         (gettext_noop("Server"), ("host", "port", "database", "schemas")),
         (gettext_noop("Sign-in"), ("user", "password")),
-        (gettext_noop("Encryption"), ("sslmode", "ca_certificate")),
+        ServerForm.encryption_section,
+        ServerForm.tunnel_section,
     )
-    spans = {
-        "host": "f-4",
-        "port": "f-2",
-        "database": "f-3",
-        "schemas": "f-3",
-        "user": "f-3",
-        "password": "f-3",
-        "sslmode": "f-6",
-        "ca_certificate": "f-6",
-    }
-
-    def clean_port(self) -> int:
-        return self.cleaned_data["port"] or 5432
-
-    def clean_ca_certificate(self) -> str:
-        text: str = self.cleaned_data["ca_certificate"]
-        if not text:
-            return ""
-        if self.cleaned_data.get("sslmode") != "verify-full":
-            raise ValidationError(
-                _("Only the verified mode uses a certificate. Choose it, or leave this empty.")
-            )
-        try:
-            ssl.create_default_context(cadata=text)
-        except (ssl.SSLError, ValueError) as error:
-            raise ValidationError(
-                _("This is no PEM certificate. Paste it with its BEGIN and END lines.")
-            ) from error
-        return text
 
 
 class PostgresConnector(Connector):
@@ -167,6 +88,7 @@ class PostgresConnector(Connector):
         source=True,
         destination=True,
         dbt=True,
+        query=True,
         write_dispositions=frozenset({"append", "replace", "merge"}),
     )
     form_class = PostgresForm
@@ -209,22 +131,22 @@ class PostgresConnector(Connector):
         return environment | {"PGPASSFILE": values["passfile"]}
 
     def dbt_profile(self, target: Target, *, schema: str, threads: int) -> dict[str, Any]:
-        config = target.config
+        config, tunnelled = target.config, ssh_tunnel.wanted(target)
         profile: dict[str, Any] = {
             "type": "postgres",
             "host": config["host"],
-            "port": int(config["port"]),
+            "port": ssh_tunnel.tunnel_to(target).port if tunnelled else int(config["port"]),
             "dbname": config["database"],
             "user": config["user"],
             "password": target.secrets.get("password", ""),
             "schema": schema,
             "threads": threads,
             "sslmode": config.get("sslmode") or "prefer",
-            "connect_timeout": postgres_connection.CONNECT_SECONDS,
-            "application_name": postgres_connection.APPLICATION_NAME,
+            "connect_timeout": servers.CONNECT_SECONDS,
+            "application_name": servers.APPLICATION_NAME,
         }
         if profile["sslmode"] == "verify-full":
-            profile["sslrootcert"] = str(postgres_connection.ca_file(target))
+            profile["sslrootcert"] = str(servers.ca_file(target))
         return profile
 
     def check(self, target: Target, role: str) -> Iterator[Stage]:
@@ -242,6 +164,33 @@ class PostgresConnector(Connector):
         with _session(target) as connection:
             return postgres_catalog.describe(connection, target, schema=schema, table=table)[0]
 
+    def describe_query(self, target: Target, query: str) -> Table:
+        with _session(target) as connection:
+            return _describe_query(connection, query)
+
+    def sample_query(
+        self,
+        target: Target,
+        query: str,
+        *,
+        columns: list[str] | None,
+        filters: list[dict[str, Any]],
+        limit: int,
+    ) -> Sample:
+        with _session(target) as connection:
+            described = _describe_query(connection, query)
+            found = sample_table(
+                partial(_ask_read_only, connection, target),
+                source=of_query(query),
+                known=described.columns,
+                columns=columns,
+                filters=filters,
+                limit=limit,
+                dialect=Dialect.POSTGRES,
+                text="{}::text",
+            )
+        return with_types(found, described)
+
     def sample(
         self,
         target: Target,
@@ -253,33 +202,76 @@ class PostgresConnector(Connector):
         limit: int,
     ) -> Sample:
         with _session(target) as connection:
-            described, size = postgres_catalog.describe(
+            described, _size = postgres_catalog.describe(
                 connection, target, schema=schema, table=table
             )
-            shown = select_columns(columns, described.columns)
-            # Literals instead of parameters: an untyped literal compares with any type (uuid, enum,
-            # inet).
-            condition = where(filters, described.columns, Dialect.POSTGRES, inline=True)
-            source = f"FROM {quote_table(schema, table)}"
-            texts = ", ".join(f"{quote_identifier(column.name)}::text" for column in shown)
-            rows = connection.execute(
-                f"SELECT {texts} {source}{condition.clause} LIMIT {int(limit)}"
-            ).fetchall()
-            kept = total = None
-            if filters and size is not None and size <= _COUNT_BYTES:
-                counts = connection.execute(
-                    f"SELECT count(*) FILTER (WHERE {condition.condition}), count(*) {source}"
-                ).fetchone()
-                kept, total = counts or (None, None)
-        return Sample(tuple(column.name for column in shown), tuple(rows), kept, total)
+            return sample_table(
+                partial(_ask, connection, target),
+                source=quote_table(schema, table),
+                known=described.columns,
+                columns=columns,
+                filters=filters,
+                limit=limit,
+                dialect=Dialect.POSTGRES,
+                text="{}::text",
+            )
+
+
+def _ask(
+    connection: "psycopg.Connection[Any]", target: Target, sql: str, seconds: float
+) -> list[tuple[Any, ...]]:
+    """The rows, or ``TransientError`` after that many seconds; the connection lives on."""
+    import psycopg
+
+    connection.execute(f"SET statement_timeout = {int(seconds * 1000)}")
+    try:
+        return connection.execute(sql.encode()).fetchall()
+    except psycopg.errors.QueryCanceled as error:
+        raise explain(error, target) from error
+    finally:
+        connection.execute(f"SET statement_timeout = {STATEMENT_MS}")
+
+
+def _ask_read_only(
+    connection: "psycopg.Connection[Any]", target: Target, sql: str, seconds: float
+) -> list[tuple[Any, ...]]:
+    """A session's default can be set by a function that the statement calls; a transaction's cannot."""
+    import psycopg
+
+    with connection.transaction():
+        connection.execute("SET TRANSACTION READ ONLY")
+        connection.execute(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
+        try:
+            return connection.execute(sql.encode()).fetchall()
+        except psycopg.DataError as error:
+            raise refused_query("PostgreSQL", words_of(error)) from error
+        except psycopg.errors.QueryCanceled as error:
+            raise explain(error, target) from error
+
+
+def _describe_query(connection: "psycopg.Connection[Any]", query: str) -> Table:
+    import psycopg
+
+    before = "SELECT * FROM "
+    try:
+        with connection.transaction():
+            connection.execute("SET TRANSACTION READ ONLY")
+            described = connection.execute(f"{before}{of_query(query)} LIMIT 0".encode()).description
+    except (psycopg.ProgrammingError, psycopg.DataError, psycopg.NotSupportedError) as error:
+        words = words_of(error, query, len(before) + 1)
+        raise refused_query("PostgreSQL", words) from error
+    kinds = connection.execute(_TYPE_NAMES, [[one.type_code for one in described or ()]]).fetchall()
+    return query_as_table(
+        [Column(one.name, kind) for one, (kind,) in zip(described or (), kinds, strict=True)]
+    )
 
 
 @contextmanager
-def _session(target: Target, address: str = "") -> "Iterator[psycopg.Connection[Any]]":
+def _session(target: Target, route: Route | None = None) -> "Iterator[psycopg.Connection[Any]]":
     """A read-only connection that gives up after five seconds; its errors are sentences."""
     import psycopg
 
-    with closing(postgres_connection.connect(target, address=address)) as connection:
+    with closing(postgres_connection.connect(target, route=route)) as connection:
         try:
             connection.execute(f"SET statement_timeout = {STATEMENT_MS}")
             connection.execute("SET default_transaction_read_only = on")
@@ -294,33 +286,18 @@ class _Check:
     def __init__(self, target: Target, role: str) -> None:
         self.target = target
         self.role = role
-        self.addresses: list[str] = []
-        self.address = ""
+        self.approach = Approach(target)
 
     def run(self) -> Iterator[Stage]:
-        steps = [
-            ("resolve", self.resolve),
-            ("connect", self.connect),
-            ("tls", self.tls),
-            ("sign in", self.sign_in),
-        ]
+        steps = [*self.approach.steps(), ("tls", self.tls), ("sign in", self.sign_in)]
         if self.role in {"source", "both"}:
             steps.append(("read", self.read))
         if self.role in {"destination", "both"}:
             steps.append(("write", self.write))
         return run_steps(steps)
 
-    def resolve(self) -> Outcome:
-        self.addresses = postgres_connection.resolve(self.target)
-        host = self.target.config["host"]
-        return Outcome(f"{host} is at {', '.join(self.addresses)}.")
-
-    def connect(self) -> Outcome:
-        self.address = postgres_connection.dial(self.target, self.addresses)
-        return Outcome(f"{self.address} answers on port {self.target.config['port']}.")
-
     def tls(self) -> Outcome:
-        return postgres_connection.check_tls(self.target, self.address)
+        return postgres_connection.check_tls(self.target, self.approach.route)
 
     def sign_in(self) -> Outcome:
         with self._session() as connection:
@@ -335,4 +312,4 @@ class _Check:
             return postgres_catalog.check_write(connection, self.target)
 
     def _session(self) -> "AbstractContextManager[psycopg.Connection[Any]]":
-        return _session(self.target, self.address)
+        return _session(self.target, self.approach.route)

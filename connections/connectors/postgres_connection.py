@@ -1,25 +1,33 @@
-"""Reaching a PostgreSQL server: the judged address, libpq's parameters, TLS, and its errors as
-sentences. Child side.
+"""Reaching a PostgreSQL server: libpq's parameters, the start-up options it takes, and its TLS.
+
+Child side.
 """
 
-import hashlib
-import socket
 import ssl
 import struct
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.errors import DatanikaError, TransientError, UserError
-from connections import policy
+from common.errors import DatanikaError, UserError
 from connections.connectors.base import StageStatus, Target
 from connections.connectors.checks import Outcome
 from connections.connectors.postgres_errors import explain
+from connections.connectors.servers import (
+    APPLICATION_NAME,
+    CONNECT_SECONDS,
+    Route,
+    ca_file,
+    find_route,
+    open_socket,
+    shake_hands,
+    tls_error,
+    tls_mode,
+    unreachable,
+    without_tls,
+)
 
 if TYPE_CHECKING:
     import psycopg
 
-CONNECT_SECONDS = 10
-APPLICATION_NAME = "datanika"
 #: The dates and times of every session read the same, whatever the server's defaults are.
 _PLAIN_OPTIONS = "-c timezone=UTC -c datestyle=ISO,YMD"
 #: From version 14 on the server notices within a second that a killed child is gone, and ends its
@@ -29,47 +37,29 @@ _FULL_OPTIONS = f"-c client_connection_check_interval=1000 {_PLAIN_OPTIONS}"
 _OPTION_LEVELS = (_FULL_OPTIONS, _PLAIN_OPTIONS, "")
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
-_SYSTEM_CA_FILE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 #: Options a server took, by all other parameters: asked once in a child's short life.
 _accepted_options: dict[tuple[tuple[str, str], ...], str] = {}
 
 
-def resolve(target: Target) -> list[str]:
-    """The addresses of the server that the egress policy allows."""
-    return policy.resolve_addresses(
-        target.config["host"], int(target.config["port"]), egress=target.egress
-    )
-
-
-def dial(target: Target, addresses: list[str]) -> str:
-    """The first address that answers; a name such as ``localhost`` often has one that nobody
-    listens on.
+def parameters(
+    target: Target, *, route: Route | None = None, options: str | None = None
+) -> dict[str, str]:
+    """libpq's parameters. Without ``route`` the host is resolved, judged and dialled first, or the
+    tunnel to it opened.
     """
-    port = int(target.config["port"])
-    failure: OSError | None = None
-    for address in addresses:
-        try:
-            with socket.create_connection((address, port), timeout=CONNECT_SECONDS):
-                return address
-        except OSError as error:
-            failure = error
-    raise _unreachable(target, failure)
-
-
-def parameters(target: Target, *, address: str = "", options: str | None = None) -> dict[str, str]:
-    """libpq's parameters. Without ``address`` the host is resolved, judged and dialled first."""
+    way = route or find_route(target)
     config = target.config
     values = {
         # The name stays: TLS is verified against it. libpq dials hostaddr and does not look the
         # name up again.
         "host": str(config["host"]),
-        "hostaddr": address or dial(target, resolve(target)),
-        "port": str(config["port"]),
+        "hostaddr": way.address,
+        "port": str(way.port),
         "dbname": str(config["database"]),
         "user": str(config["user"]),
         "password": target.secrets.get("password", ""),
-        "sslmode": str(config.get("sslmode") or "prefer"),
+        "sslmode": tls_mode(target),
         "connect_timeout": str(CONNECT_SECONDS),
         "application_name": APPLICATION_NAME,
         "gssencmode": "disable",
@@ -94,11 +84,11 @@ def accepted_options(target: Target, values: dict[str, str]) -> str:
     return _accepted_options[key]
 
 
-def connect(target: Target, *, address: str = "") -> "psycopg.Connection[Any]":
+def connect(target: Target, *, route: Route | None = None) -> "psycopg.Connection[Any]":
     """An autocommit connection with UTC and ISO dates. Raises ``UserError`` or ``TransientError``
     only.
     """
-    values = parameters(target, address=address, options="")
+    values = parameters(target, route=route, options="")
     connection, options = _sign_in(target, values)
     if not options:
         connection.execute("SET timezone = 'UTC'")
@@ -134,126 +124,26 @@ def _refuses_options(message: str) -> bool:
     )
 
 
-# --- TLS -----------------------------------------------------------------------------------------
-
-
-def ca_file(target: Target) -> Path:
-    """The certificate authorities to trust: the connection's own, written to the child's directory,
-    or the system's.
-    """
-    text = str(target.config.get("ca_certificate") or "")
-    if text:
-        return _private_file(target, text)
-    paths = ssl.get_default_verify_paths()
-    for candidate in (paths.cafile, paths.openssl_cafile, str(_SYSTEM_CA_FILE)):
-        if candidate and Path(candidate).is_file():
-            return Path(candidate)
-    raise UserError(
-        "This machine has no list of certificate authorities.",
-        field="ca_certificate",
-        remedy="Paste the certificate of the server's authority.",
-    )
-
-
-def check_tls(target: Target, address: str) -> Outcome:
+def check_tls(target: Target, route: Route) -> Outcome:
     """Ask the server for TLS as libpq does, before any sign-in, and verify as the connection
     demands.
     """
-    mode = str(target.config.get("sslmode") or "prefer")
-    if mode == "disable":
+    if tls_mode(target) == "disable":
         return Outcome("TLS is switched off; the connection is not encrypted.", StageStatus.SKIPPED)
     try:
-        with socket.create_connection(
-            (address, int(target.config["port"])), timeout=CONNECT_SECONDS
-        ) as plain:
+        with open_socket(route) as plain:
             plain.sendall(_SSL_REQUEST)
             answer = plain.recv(1)
             if answer == b"S":
-                return _shake_hands(target, plain, mode)
+                return shake_hands(target, plain)
     except ssl.SSLError as error:
-        raise _tls_error(target, error) from error
+        raise tls_error(target, error) from error
     except OSError as error:
-        raise _unreachable(target, error) from error
+        raise unreachable(target, error) from error
     if answer != b"N":
         raise UserError(
             "Something answers there, but not a PostgreSQL server.",
             field="port",
             remedy="Check host and port; 5432 is PostgreSQL's usual one.",
         )
-    return _without_tls(mode)
-
-
-def _without_tls(mode: str) -> Outcome:
-    if mode == "prefer":
-        return Outcome(
-            "The server offers no TLS; the connection is not encrypted.",
-            StageStatus.WARN,
-            remedy="Switch TLS on at the server unless the network between is your own.",
-        )
-    raise UserError(
-        "The server offers no TLS, and this connection demands it.",
-        field="sslmode",
-        remedy="Switch TLS on at the server, or choose another encryption mode.",
-    )
-
-
-def _shake_hands(target: Target, plain: socket.socket, mode: str) -> Outcome:
-    verified = mode == "verify-full"
-    context = ssl.create_default_context(cafile=str(ca_file(target)) if verified else None)
-    if not verified:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    with context.wrap_socket(plain, server_hostname=str(target.config["host"])) as secure:
-        text = f"Encrypted with {secure.version()}; "
-    return Outcome(text + ("certificate verified." if verified else "certificate not verified."))
-
-
-def _tls_error(target: Target, error: ssl.SSLError) -> UserError:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return UserError(
-            f"The server's certificate does not prove that it is {target.config['host']}.",
-            field="sslmode",
-            remedy="Paste the authority's certificate, or use the host name in the certificate.",
-            detail=error.verify_message,
-        )
-    return UserError(
-        "The encrypted connection could not be set up.",
-        field="sslmode",
-        remedy="Check the server's TLS configuration.",
-        detail=str(error.reason or error),
-    )
-
-
-def _private_file(target: Target, text: str) -> Path:
-    if target.private_dir is None:
-        raise DatanikaError("A certificate needs the child's private directory.")
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    path = target.private_dir / f"ca-{digest}.pem"
-    path.write_text(text.strip() + "\n")
-    path.chmod(0o600)
-    return path
-
-
-def _unreachable(target: Target, error: OSError | None) -> UserError:
-    where = f"{target.config['host']}:{target.config['port']}"
-    detail = (error.strerror or str(error)) if error else ""
-    if isinstance(error, ConnectionRefusedError):
-        return TransientError(
-            f"{where} refused the connection.",
-            field="port",
-            remedy="Check that the server runs, listens on that port, and lets this machine in.",
-            detail=detail,
-        )
-    if isinstance(error, TimeoutError):
-        return TransientError(
-            f"{where} did not answer within {CONNECT_SECONDS} seconds.",
-            field="host",
-            remedy="Check host and port, and that no firewall drops the connection.",
-            detail=detail,
-        )
-    return TransientError(
-        f"{where} cannot be reached.",
-        field="host",
-        remedy="Check host, port and the network between.",
-        detail=detail,
-    )
+    return without_tls(target)

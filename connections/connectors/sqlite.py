@@ -3,6 +3,8 @@
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -27,13 +29,14 @@ from connections.connectors.catalog import select_page
 from connections.connectors.checks import Outcome, run_steps
 from connections.connectors.fields import PathField
 from connections.connectors.local_files import database_file, found, readable_size
-from connections.connectors.sql import (
-    Dialect,
-    quote_identifier,
-    quote_table,
-    select_columns,
-    where,
+from connections.connectors.sampling import (
+    of_query,
+    query_as_table,
+    refused_query,
+    sample_table,
+    with_types,
 )
+from connections.connectors.sql import Dialect, quote_table
 from connections.connectors.texts import gettext_noop
 
 if TYPE_CHECKING:
@@ -41,7 +44,6 @@ if TYPE_CHECKING:
 
 SCHEMA = "main"
 STATEMENT_SECONDS = 5.0
-_COUNT_BYTES = 64 * 1024 * 1024
 
 # Shadow tables are the insides of a full-text or geometry index.
 _TABLES = """
@@ -71,7 +73,7 @@ class SqliteConnector(Connector):
     category = Category.DATABASE
     description = gettext_noop("A database file of version 3, read and never written.")
     tile = "SL"
-    capabilities = Capabilities(source=True, local=True)
+    capabilities = Capabilities(source=True, query=True, local=True)
     form_class = SqliteForm
     help = Help(
         title=gettext_noop("Upload"),
@@ -111,6 +113,33 @@ class SqliteConnector(Connector):
         with _open(target) as con:
             return _describe(con, schema, table)
 
+    def describe_query(self, target: Target, query: str) -> Table:
+        with _open(target) as con:
+            return _describe_query(con, query)
+
+    def sample_query(
+        self,
+        target: Target,
+        query: str,
+        *,
+        columns: list[str] | None,
+        filters: list[dict[str, Any]],
+        limit: int,
+    ) -> Sample:
+        with _open(target) as con:
+            described = _describe_query(con, query)
+            found = sample_table(
+                partial(_ask, con, target),
+                source=of_query(query),
+                known=described.columns,
+                columns=columns,
+                filters=filters,
+                limit=limit,
+                dialect=Dialect.SQLITE,
+            )
+        texts = tuple(tuple(_text(value) for value in row) for row in found.rows)
+        return with_types(replace(found, rows=texts), described)
+
     def sample(
         self,
         target: Target,
@@ -123,22 +152,44 @@ class SqliteConnector(Connector):
     ) -> Sample:
         with _open(target) as con:
             described = _describe(con, schema, table)
-            shown = select_columns(columns, described.columns)
-            condition = where(filters, described.columns, Dialect.SQLITE)
-            source = f"FROM {quote_table(SCHEMA, table)}"
-            names = ", ".join(quote_identifier(column.name) for column in shown)
-            rows = con.execute(
-                f"SELECT {names} {source}{condition.clause} LIMIT {int(limit)}",
-                condition.parameters,
-            ).fetchall()
-            kept = total = None
-            if filters and self.file(target).stat().st_size <= _COUNT_BYTES:
-                kept, total = con.execute(
-                    f"SELECT count(*) FILTER (WHERE {condition.condition}), count(*) {source}",
-                    condition.parameters,
-                ).fetchone()
-        texts = tuple(tuple(_text(value) for value in row) for row in rows)
-        return Sample(tuple(column.name for column in shown), texts, kept, total)
+            found = sample_table(
+                partial(_ask, con, target),
+                source=quote_table(SCHEMA, table),
+                known=described.columns,
+                columns=columns,
+                filters=filters,
+                limit=limit,
+                dialect=Dialect.SQLITE,
+            )
+        texts = tuple(tuple(_text(value) for value in row) for row in found.rows)
+        return replace(found, rows=texts)
+
+
+def _ask(
+    con: "sqlite3.Connection", target: Target, sql: str, seconds: float
+) -> list[tuple[Any, ...]]:
+    """The rows, or ``TransientError`` after that many seconds."""
+    import sqlite3
+
+    deadline = time.monotonic() + seconds
+    con.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+    try:
+        return con.execute(sql).fetchall()
+    except sqlite3.OperationalError as error:
+        raise _explain(error, target) from error
+
+
+def _describe_query(con: "sqlite3.Connection", query: str) -> Table:
+    """SQLite types values and not columns, so a query's columns have no types."""
+    import sqlite3
+
+    try:
+        described = con.execute(f"SELECT * FROM {of_query(query)} LIMIT 0").description
+    except (sqlite3.OperationalError, sqlite3.ProgrammingError) as error:
+        if getattr(error, "sqlite_errorname", "SQLITE_ERROR") != "SQLITE_ERROR":
+            raise
+        raise refused_query("SQLite", str(error)) from error
+    return query_as_table([Column(one[0], "") for one in described])
 
 
 @contextmanager

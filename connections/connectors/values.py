@@ -18,6 +18,7 @@ class Family(StrEnum):
     """What values of a declared type have in common; the text is how a message names one."""
 
     INTEGER = "a whole number"
+    FLAG = "true, false or a whole number"
     DECIMAL = "a number"
     FLOAT = "a number (float)"
     BOOLEAN = "true or false"
@@ -55,6 +56,9 @@ _FAMILIES: dict[str, Family] = {
             "bigserial",
             "smallserial",
             "oid",
+            "unsigned",
+            "year",
+            "bignum",
         ],
         Family.INTEGER,
     ),
@@ -66,9 +70,12 @@ _FAMILIES: dict[str, Family] = {
         ["timestamp", "datetime", "timestamp_s", "timestamp_ms", "timestamp_ns"], Family.TIMESTAMP
     ),
     "timestamptz": Family.TIMESTAMPTZ,
-    "time": Family.TIME,
+    **dict.fromkeys(["time", "timetz", "time_ns"], Family.TIME),
     "uuid": Family.UUID,
-    **dict.fromkeys(["bytea", "blob", "binary", "varbinary"], Family.BINARY),
+    **dict.fromkeys(
+        ["bytea", "blob", "tinyblob", "mediumblob", "longblob", "binary", "varbinary"],
+        Family.BINARY,
+    ),
 }
 _TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
@@ -76,8 +83,8 @@ _INTEGER = re.compile(r"[+-]?\d+(\.0+)?")
 
 
 def type_family(declared: str) -> Family:
-    """The family of a type as PostgreSQL, DuckDB or SQLite writes it; text where nothing better is
-    known.
+    """The family of a type as PostgreSQL, MySQL, DuckDB or SQLite writes it; text where nothing
+    better is known.
     """
     plain = declared.strip().lower()
     if plain.endswith("]") or plain.startswith(("struct", "map", "union")):
@@ -89,27 +96,33 @@ def type_family(declared: str) -> Family:
     return _FAMILIES.get(word, Family.TEXT)
 
 
-def coerce(value: Any, family: Family, column: Column) -> Value:
-    """The value in the column's type, or a ``UserError`` naming column and value."""
+def coerce(value: Any, family: Family, column: Column, *, field: str = "filters") -> Value:
+    """The value in the column's type, or a ``UserError`` (at ``field``) naming column and value."""
     if value is None or isinstance(value, dict | list):
         raise UserError(
             f'The filter on column "{column.name}" has no value to compare with.',
-            field="filters",
+            field=field,
             remedy="Give a value; a row whose column is NULL passes no filter anyway.",
         )
-    if isinstance(value, str) and "\0" in value:
-        raise _wrong(value, family, column)
+    if isinstance(value, str) and not _is_storable(value):
+        raise wrong_value(value, family, column, field=field)
     try:
         return _CONVERTERS[family](value)
     except (ValueError, TypeError, InvalidOperation, OverflowError) as error:
-        raise _wrong(value, family, column) from error
+        raise wrong_value(value, family, column, field=field) from error
 
 
-def _wrong(value: Any, family: Family, column: Column) -> UserError:
-    shown = str(value)[:100].replace("\0", "\\0")
+def _is_storable(text: str) -> bool:
+    """Whether a system can hold it: no NUL, and no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= one <= "\udfff" for one in text)
+
+
+def wrong_value(value: Any, family: Family, column: Column, *, field: str) -> UserError:
+    """That the column cannot be compared with this value, and what it takes instead."""
+    shown = str(value)[:100].encode(errors="replace").decode().replace("\0", "\\0")
     return UserError(
         f'The filter on column "{column.name}" ({column.type}) cannot compare with "{shown}".',
-        field="filters",
+        field=field,
         remedy=f"Give {family.value}.",
     )
 
@@ -119,6 +132,13 @@ def _integer(value: Any) -> int:
     if isinstance(value, bool) or not _INTEGER.fullmatch(text):
         raise ValueError(text)
     return int(text.partition(".")[0])
+
+
+def _flag(value: Any) -> int:
+    try:
+        return _integer(value)
+    except ValueError:
+        return int(_boolean(value))
 
 
 def _decimal(value: Any) -> Decimal:
@@ -182,6 +202,7 @@ def _text(value: Any) -> str:
 
 _CONVERTERS: dict[Family, Callable[[Any], Value]] = {
     Family.INTEGER: _integer,
+    Family.FLAG: _flag,
     Family.DECIMAL: _decimal,
     Family.FLOAT: _float,
     Family.BOOLEAN: _boolean,

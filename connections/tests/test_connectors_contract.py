@@ -20,12 +20,14 @@ ROOT = Path(__file__).resolve().parents[2]
 CONNECTORS = list(registry.all_connectors().values())
 MINIMAL: dict[str, dict[str, Any]] = {
     "postgres": {"host": "db.example.com", "database": "shop", "user": "app"},
+    "mysql": {"host": "db.example.com", "database": "shop", "user": "app"},
     "sqlite": {"path": "shop.sqlite"},
     "duckdb": {"path": "warehouse.duckdb"},
     "csv": {"path": "weather/*.csv"},
     "jsonl": {"path": "events.jsonl"},
     "parquet": {"path": "**/*.parquet"},
 }
+_SECRET_WORDS = ("password", "token", "private_key", "passphrase")
 
 
 @pytest.fixture(params=CONNECTORS, ids=lambda connector: connector.key)
@@ -37,7 +39,7 @@ def connector(request: pytest.FixtureRequest) -> Connector:
 def test_the_expected_connectors_are_found() -> None:
     assert set(registry.all_connectors()) == set(MINIMAL)
     assert registry.get_connector("duckdb").label == "DuckDB"
-    with pytest.raises(NotFound, match="csv, duckdb, jsonl"):
+    with pytest.raises(NotFound, match="csv, duckdb, jsonl, mysql"):
         registry.get_connector("oracle")
 
 
@@ -97,7 +99,7 @@ def test_its_secrets_stay_secret(connector: Connector) -> None:
     secrets = connector.form_class.secret_fields
     assert secrets <= set(connector.form_class.base_fields)
     for name in connector.form_class.base_fields:
-        assert (name in secrets) == ("password" in name or "token" in name)
+        assert (name in secrets) == any(word in name for word in _SECRET_WORDS)
     config = MINIMAL[connector.key] | dict.fromkeys(secrets, "hunter2")
     assert "hunter2" not in connector.address(config)
 
@@ -115,8 +117,16 @@ def test_forms_refuse_what_the_policy_refuses() -> None:
         {"sslmode": "perhaps"},
         {"ca_certificate": "-----BEGIN CERTIFICATE-----"},
         {"ca_certificate": "no certificate", "sslmode": "verify-full"},
+        {"ssh_host": "ssh://bastion"},
+        {"ssh_port": 0},
+        {"ssh_private_key": "not a key"},
+        {"ssh_host_key": "ssh-ed25519 AAAA"},
+        {"ssh_host": "", "use_tunnel": "on", "ssh_user": "app"},
+        {"ssh_user": "", "use_tunnel": "on", "ssh_host": "bastion"},
     ):
-        assert set(postgres(data=MINIMAL["postgres"] | wrong).errors) == set(list(wrong)[:1])
+        for key in ("postgres", "mysql"):
+            form = registry.get_connector(key).form_class(data=MINIMAL[key] | wrong)
+            assert set(form.errors) == set(list(wrong)[:1])
     form = postgres(data=MINIMAL["postgres"] | {"schemas": " public, sales ,public", "port": ""})
     assert form.is_valid()
     assert form.cleaned_data["schemas"] == ["public", "sales"]
@@ -125,11 +135,20 @@ def test_forms_refuse_what_the_policy_refuses() -> None:
     assert "public, sales" in str(postgres(initial={"schemas": ["public", "sales"]}))
 
 
+def test_a_host_key_is_taken_from_whatever_line_it_stands_in() -> None:
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGsrStuv0aWfm0wHYv7x2FrQHYrS0yNqZlH1FSZCEyKn"
+    for line in (key, f"{key} root@bastion", f"[bastion]:2222 {key}", f"bastion,10.0.0.1 {key}\n"):
+        values = {**MINIMAL["mysql"], "ssh_host_key": line}
+        form = registry.get_connector("mysql").form_class(data=values)
+        assert form.is_valid(), form.errors
+        assert form.cleaned_data["ssh_host_key"] == key
+
+
 def test_the_child_side_needs_no_settings_and_loads_no_driver() -> None:
     program = (
         "import sys; import connections.connectors.operations as o; "
         "from connections.connectors.registry import all_connectors; print(len(all_connectors())); "
-        "print(sorted({'duckdb', 'psycopg', 'dlt', 'dbt'} & set(sys.modules)))"
+        "print(sorted({'duckdb', 'psycopg', 'pymysql', 'paramiko', 'dlt', 'dbt'} & set(sys.modules)))"
     )
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("DJANGO", "COV"))}
     answer = subprocess.run(

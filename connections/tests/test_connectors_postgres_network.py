@@ -1,7 +1,6 @@
 """PostgreSQL behind TLS, and behind something that refuses start-up options."""
 
 import contextlib
-import datetime as dt
 import os
 import socket
 import socketserver
@@ -14,15 +13,12 @@ from typing import ClassVar
 
 import psycopg
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from psycopg.conninfo import conninfo_to_dict
 
 from common.errors import UserError
 from connections.connectors import postgres_connection
 from connections.connectors.base import StageStatus
+from connections.tests.certificates import self_signed
 from connections.tests.postgres_endpoints import CONNECTOR, stages, target_of
 from scripts import services
 
@@ -99,7 +95,7 @@ def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, s
         server = services.ensure("postgres", state)
     except services.ServiceUnavailable as error:
         pytest.skip(str(error))
-    certificate, key = _self_signed("localhost")
+    certificate, key = self_signed("localhost")
     with psycopg.connect(server.url, autocommit=True) as con:
         row = con.execute("SHOW data_directory").fetchone()
         assert row is not None
@@ -112,29 +108,6 @@ def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, s
         con.execute("SELECT pg_reload_conf()")
     yield server.url, certificate
     services.stop_all(state)
-
-
-def _self_signed(host: str) -> tuple[str, str]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    plain = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return certificate.public_bytes(serialization.Encoding.PEM).decode(), plain.decode()
 
 
 def test_tls_is_verified_as_asked(encrypted: tuple[str, str], tmp_path: Path) -> None:
