@@ -341,3 +341,30 @@ def test_a_refused_row_keeps_no_protected_value(tmp_path: Path, postgres_url: st
     assert plain["rows_loaded"] == 1
     hashed = duck(bench.files / "w.duckdb", "SELECT mail FROM raw.p")[0][0]
     assert hashed in str(kept)
+
+
+def test_a_table_that_fails_on_the_way_leaves_the_next_one_alone(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    pg(
+        postgres_url,
+        "CREATE TABLE a AS SELECT n AS id, 10 - n AS d FROM generate_series(1, 20000) n",
+        "CREATE VIEW b AS SELECT id, 100 / d AS q FROM a WHERE id > 5",
+        "CREATE TABLE c AS SELECT 1 AS id",
+    )
+    bench = Bench(tmp_path, postgres_endpoint(postgres_url), postgres_endpoint(postgres_url))
+    events: list[dict[str, Any]] = []
+    wanted = [{"schema": "public", "name": name, "target": name} for name in ("b", "c")]
+    with pytest.raises(UserError, match="1 of 2 tables failed"):
+        main.load({**bench.spec, "resources": wanted}, events.append)
+    found = {name: event["status"] for name, event in results(events).items()}
+    assert found == {"b": "failed", "c": "succeeded"}
+    tables = "SELECT relname FROM pg_class WHERE relnamespace = 'raw'::regnamespace AND relkind = 'r'"
+    assert {row[0] for row in pg(postgres_url, tables)} == {
+        "c",
+        "_dlt_commits",
+        "_dlt_rejects",
+        "_dlt_version",
+        "_dlt_loads",
+        "_dlt_pipeline_state",
+    }

@@ -90,11 +90,13 @@ class CopyFeed(Protocol):
     #: ``binary`` or ``text``.
     form: str
 
-    def blocks(self) -> Iterator[bytes]:
-        """Whole rows, in blocks; ``rows`` is known at the end."""
-        ...
-
+    #: Rows handed over so far, nearly; and exactly, once all are.
+    seen: int
     rows: int
+
+    def blocks(self) -> Iterator[bytes]:
+        """Whole rows, in blocks."""
+        ...
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from hashlib import sha256
 from typing import Any
 
 import psycopg
@@ -19,7 +18,7 @@ from pipelines.engine.destinations.base import (
     Order,
 )
 from pipelines.engine.destinations.postgres_swap import put_in_place
-from pipelines.engine.destinations.sql import SqlDestination
+from pipelines.engine.destinations.sql import SqlDestination, index_name
 from pipelines.engine.endpoints import postgres_connect
 from pipelines.engine.errors import TypeConflict
 from pipelines.engine.fifo import Written
@@ -159,7 +158,7 @@ class PostgresDestination(SqlDestination):
         names = self.names(order.plan)
         if not isinstance(feed, Feed):
             written = self._copy(
-                f"COPY {table} ({names}) FROM STDIN (FORMAT {feed.form})", feed.blocks(), order
+                f"COPY {table} ({names}) FROM STDIN (FORMAT {feed.form})", _told(feed, order), order
             )
             order.counts.rows_staged = feed.rows
             return written
@@ -170,7 +169,10 @@ class PostgresDestination(SqlDestination):
             load_extension(feed.session.connection, "postgres")
         pipe = Written(feed.session, text, "FORMAT postgres_binary" if binary else _CSV)
         form = "binary" if binary else "csv"
-        with feed.session.ordered(feed.ordered):
+        with (
+            feed.session.ordered(feed.ordered),
+            feed.session.watched(order.said, order.plan.rows_estimate),
+        ):
             written = self._copy(
                 f"COPY {table} ({names}) FROM STDIN (FORMAT {form})", pipe.blocks(), order
             )
@@ -273,15 +275,17 @@ class PostgresDestination(SqlDestination):
         return self.connection.execute(statement.encode(), parameters or None).rowcount
 
 
-def index_name(target: str) -> str:
-    """Of the index on the merge key that we keep."""
-    return f"_dlt_key_{sha256(target.encode()).hexdigest()[:20]}"
-
-
 def _needs_no_change(plan: TablePlan) -> bool:
     """Rows can go straight into the target: it is there, and nothing of it has to change first."""
     added = any(change.change == "column_added" for change in plan.changes)
     return plan.is_there and not added and not plan.widened
+
+
+def _told(feed: CopyFeed, order: Order) -> Iterator[bytes]:
+    """The blocks of the feed; how far it is, is said on the way."""
+    for block in feed.blocks():
+        yield block
+        order.said(feed.seen)
 
 
 def _write(column: ColumnPlan, value: str, *, binary: bool) -> str:

@@ -20,6 +20,8 @@ class CopyOut:
     def __init__(self, connection: "psycopg.Connection[Any]", statement: str) -> None:
         self._connection, self._statement = connection, statement
         self._finished = False
+        #: Rows so far, for who watches.
+        self.seen = 0
         self.rows = 0
 
     def __iter__(self) -> Iterator[bytes]:
@@ -31,6 +33,7 @@ class CopyOut:
         while not finished:
             batch, finished = _batch(pgconn, poll)
             if batch:
+                self.seen += len(batch)
                 yield b"".join(batch)
         result = pgconn.get_result()
         _expect(result, pq.ExecStatus.COMMAND_OK)

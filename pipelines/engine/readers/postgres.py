@@ -51,14 +51,25 @@ class PostgresReader(Reader):
     def __init__(self, target: Target, session: Session) -> None:
         self._target, self._session, self._is_attached = target, session, False
         self._forget_attached: Callable[[], None] | None = None
-        self._connection, self._forget = postgres_connect(target, read_only=True)
-        self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        self._open()
+
+    def _open(self) -> None:
+        self._current, self._forget = postgres_connect(self._target, read_only=True)
+        self._current.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+
+    @property
+    def _connection(self) -> "psycopg.Connection[Any]":
+        """Opened anew after a COPY was left before its end, which costs the connection."""
+        if self._current.closed:
+            self._forget()
+            self._open()
+        return self._current
 
     def close(self) -> None:
         if self._forget_attached:
             self._forget_attached()
         self._forget()
-        self._connection.close()
+        self._current.close()
 
     def tables(self, schema: str) -> list[str]:
         query = """
@@ -145,7 +156,7 @@ class CopyRows:
 
     def __init__(self, connection: "psycopg.Connection[Any]", query: str, form: str) -> None:
         self._connection, self._query, self.form = connection, query, form
-        self.rows = 0
+        self.seen = self.rows = 0
 
     def blocks(self) -> Iterator[bytes]:
         blocks = CopyOut(self._connection, f"COPY ({self._query}) TO STDOUT (FORMAT {self.form})")
@@ -177,6 +188,7 @@ class CopyRows:
                 if isinstance(item, BaseException):
                     raise item
                 yield item
+                self.seen = blocks.seen
             self.rows = item
         finally:
             stopped.set()
