@@ -134,9 +134,20 @@ def discover(
     return _ask(connection, "discover", spec)
 
 
-def describe(connection: Connection, *, schema: str, table: str) -> dict[str, Any]:
-    """One table with its columns and primary key."""
-    return _ask(connection, "describe", {"schema": schema, "table": table})
+def list_tables(connection: Connection, *, schema: str) -> tuple[list[list[Any]], bool]:
+    """Every table of a schema as (name, kind, estimated rows), and whether the list was cut short."""
+    spec = {"endpoint": connection.as_endpoint(), "schema": schema}
+    events = call(connection.organization, f"{OPERATIONS}:tables", spec)
+    pages = [event["value"] for event in events if event["event"] == "data"]
+    return [table for page in pages for table in page["tables"]], pages[-1]["is_cut"]
+
+
+def describe(
+    connection: Connection, *, schema: str, table: str, query: str = ""
+) -> dict[str, Any]:
+    """One table with its columns and primary key; or the columns of a query in its place."""
+    spec = {"schema": schema, "table": table, "query": query}
+    return _ask(connection, "describe", spec)
 
 
 def sample(
@@ -144,6 +155,7 @@ def sample(
     *,
     schema: str,
     table: str,
+    query: str = "",
     columns: list[str] | None = None,
     filters: list[dict[str, Any]] | None = None,
     limit: int = 20,
@@ -152,6 +164,7 @@ def sample(
     spec = {
         "schema": schema,
         "table": table,
+        "query": query,
         "columns": columns,
         "filters": filters or [],
         "limit": limit,
@@ -160,10 +173,15 @@ def sample(
 
 
 def count(
-    connection: Connection, *, schema: str, table: str, filters: list[dict[str, Any]]
+    connection: Connection,
+    *,
+    schema: str,
+    table: str,
+    filters: list[dict[str, Any]],
+    query: str = "",
 ) -> dict[str, Any]:
     """How many rows the filters keep, as ``sample`` says it."""
-    spec = {"schema": schema, "table": table, "filters": filters}
+    spec = {"schema": schema, "table": table, "query": query, "filters": filters}
     return _ask(connection, "count", spec, seconds=SAMPLE_SECONDS)
 
 

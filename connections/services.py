@@ -29,6 +29,8 @@ _FILE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9 ._()+@-]{0,199}$")
 UPLOADS = "uploads"
 #: The settings that say which machine a secret is sent to.
 _SERVER_KEYS = ("host", "port", "account")
+#: And, where there is a tunnel, through which machine.
+_TUNNEL_KEYS = ("use_tunnel", "ssh_host", "ssh_port", "ssh_user", "ssh_host_key")
 #: First segments of pages that stand where a connection's page would.
 RESERVED_SLUGS = frozenset({"new", "files"})
 
@@ -56,6 +58,10 @@ def validate(
         )
     config = {k: v for k, v in form.cleaned_data.items() if k not in form.secret_fields}
     given = {k: form.cleaned_data[k] for k in form.secret_fields if form.cleaned_data.get(k)}
+    if not config.get("use_tunnel"):
+        # Without its tunnel a connection keeps no keys to it.
+        kept = {key: value for key, value in kept.items() if not key.startswith("ssh_")}
+        given = {key: value for key, value in given.items() if not key.startswith("ssh_")}
     if stored and _moved(stored.config, config) and (missing := sorted(kept.keys() - given.keys())):
         raise InvalidConfiguration({missing[0]: ["The server has changed: enter this again."]})
     return config, {**kept, **given}
@@ -350,7 +356,12 @@ def _name(name: str) -> str:
 
 
 def _moved(before: dict[str, Any], after: dict[str, Any]) -> bool:
-    return any(before.get(key) != after.get(key) for key in _SERVER_KEYS)
+    return _server_of(before) != _server_of(after)
+
+
+def _server_of(config: dict[str, Any]) -> dict[str, Any]:
+    keys = _SERVER_KEYS + (_TUNNEL_KEYS if config.get("use_tunnel") else ())
+    return {key: config.get(key) for key in keys}
 
 
 def _slug(organization: Organization, name: str, *, fallback: str) -> str:

@@ -1,7 +1,6 @@
 """DuckDB: source, destination and dbt warehouse in one local file."""
 
 import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -33,8 +32,22 @@ from connections.connectors.duckdb_support import (
     time_limit,
 )
 from connections.connectors.fields import PathField
-from connections.connectors.local_files import database_file, found, readable_size
-from connections.connectors.sampling import sample_table
+from connections.connectors.local_files import (
+    check_place,
+    check_writable,
+    database_file,
+    exists,
+    found,
+    new_database_file,
+    readable_size,
+)
+from connections.connectors.sampling import (
+    of_query,
+    query_as_table,
+    refused_query,
+    sample_table,
+    with_types,
+)
 from connections.connectors.sql import Dialect, quote_table
 from connections.connectors.texts import gettext_noop
 
@@ -120,14 +133,7 @@ class DuckdbConnector(Connector):
         """The database file, judged by the file policy. With ``must_exist=False`` its directory has
         to exist.
         """
-        path = database_file(target, must_exist=must_exist)
-        if not path.parent.is_dir():
-            raise NotFound(
-                f'There is no directory for "{target.config["path"]}".',
-                field="path",
-                remedy="Choose a path in a directory that exists.",
-            )
-        return path
+        return database_file(target, must_exist=True) if must_exist else new_database_file(target)
 
     def dbt_profile(self, target: Target, *, schema: str, threads: int) -> dict[str, Any]:
         path = self.file(target, must_exist=False)
@@ -149,12 +155,13 @@ class DuckdbConnector(Connector):
     def check(self, target: Target, role: str) -> Iterator[Stage]:
         writes = role in {"destination", "both"}
         steps = [("path", lambda: self._check_path(target, writes))]
-        if not writes or self._exists(target):
+        if not writes or exists(target):
             steps.append(("open", lambda: _check_open(target)))
-        if role in {"source", "both"} and self._exists(target):
+        if role in {"source", "both"} and exists(target):
             steps.append(("read", lambda: _check_tables(target)))
         if writes:
-            steps.append(("write", lambda: self._check_write(target)))
+            said = "Schemas and tables can be created."
+            steps.append(("write", lambda: check_writable(target, said)))
         return run_steps(steps)
 
     def discover(
@@ -170,6 +177,27 @@ class DuckdbConnector(Connector):
     def describe(self, target: Target, *, schema: str, table: str) -> Table:
         with _open(target) as con:
             return _describe(con, schema or "main", table)
+
+    def describe_query(self, target: Target, query: str) -> Table:
+        with _open(target) as con:
+            return _describe_query(con, query)
+
+    def sample_query(
+        self,
+        target: Target,
+        query: str,
+        *,
+        columns: list[str] | None,
+        filters: list[dict[str, Any]],
+        limit: int,
+    ) -> Sample:
+        with _open(target) as con:
+            described = _describe_query(con, query)
+            with _refusals():
+                found = sample_relation(
+                    con, of_query(query), described.columns, columns, filters, limit
+                )
+        return with_types(found, described)
 
     def sample(
         self,
@@ -192,29 +220,11 @@ class DuckdbConnector(Connector):
                 limit,
             )
 
-    def _exists(self, target: Target) -> bool:
-        try:
-            return database_file(target, must_exist=False).exists()
-        except UserError:
-            return False
-
     def _check_path(self, target: Target, writes: bool) -> Outcome:
-        path = self.file(target, must_exist=not writes)
-        if path.exists():
-            return Outcome(f"{target.config['path']} is there ({readable_size(path)}).")
-        return Outcome(f"{target.config['path']} will be created by the first run.")
-
-    def _check_write(self, target: Target) -> Outcome:
-        path = self.file(target, must_exist=False)
-        # DuckDB writes its log beside the file, so the directory counts in either case.
-        places = [path, path.parent] if path.exists() else [path.parent]
-        if not all(os.access(place, os.W_OK) for place in places):
-            raise UserError(
-                f'"{target.config["path"]}" cannot be written.',
-                field="path",
-                remedy="Ask the operator to check the permissions of that directory.",
-            )
-        return Outcome("Schemas and tables can be created.")
+        if writes:
+            return check_place(target)
+        path = self.file(target, must_exist=True)
+        return Outcome(f"{target.config['path']} is there ({readable_size(path)}).")
 
 
 def sample_relation(
@@ -307,6 +317,23 @@ def _require_duckdb(path: Path, shown: str) -> None:
             field="path",
             remedy="Try again when the run or program that writes it is done.",
         )
+
+
+def _describe_query(con: "duckdb.DuckDBPyConnection", query: str) -> Table:
+    with _refusals():
+        rows = con.execute(f"DESCRIBE SELECT * FROM {of_query(query)}").fetchall()
+    return query_as_table([Column(name, kind) for name, kind, *_rest in rows])
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What DuckDB says against a person's own statement."""
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError) as error:
+        raise refused_query("DuckDB", str(error).strip()) from error
 
 
 def _describe(con: "duckdb.DuckDBPyConnection", schema: str, table: str) -> Table:

@@ -256,7 +256,9 @@ def _describe_query(connection: "psycopg.Connection[Any]", query: str) -> Table:
     try:
         with connection.transaction():
             connection.execute("SET TRANSACTION READ ONLY")
-            described = connection.execute(f"{before}{of_query(query)} LIMIT 0".encode()).description
+            described = connection.execute(
+                f"{before}{of_query(query)} LIMIT 0".encode()
+            ).description
     except (psycopg.ProgrammingError, psycopg.DataError, psycopg.NotSupportedError) as error:
         words = words_of(error, query, len(before) + 1)
         raise refused_query("PostgreSQL", words) from error

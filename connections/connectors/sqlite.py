@@ -1,4 +1,4 @@
-"""SQLite: a source in one file below the organization's files directory."""
+"""SQLite: source and destination in one file below the organization's files directory."""
 
 import time
 from collections.abc import Iterator
@@ -28,7 +28,14 @@ from connections.connectors.base import (
 from connections.connectors.catalog import select_page
 from connections.connectors.checks import Outcome, run_steps
 from connections.connectors.fields import PathField
-from connections.connectors.local_files import database_file, found, readable_size
+from connections.connectors.local_files import (
+    check_place,
+    check_writable,
+    database_file,
+    exists,
+    found,
+    readable_size,
+)
 from connections.connectors.sampling import (
     of_query,
     query_as_table,
@@ -58,7 +65,10 @@ class SqliteForm(ConnectorForm):
 
     path = PathField(
         placeholder="shop.sqlite",
-        help_text=_("The database file, below the organization's files directory."),
+        help_text=_(
+            "The database file, below the organization's files directory. "
+            "As a destination it is created by the first run."
+        ),
     )
 
     sections = ((gettext_noop("File"), ("path",)),)
@@ -66,18 +76,28 @@ class SqliteForm(ConnectorForm):
 
 
 class SqliteConnector(Connector):
-    """One SQLite database file, opened read-only."""
+    """One SQLite database file; one process may write it at a time."""
 
     key = "sqlite"
     label = "SQLite"
     category = Category.DATABASE
-    description = gettext_noop("A database file of version 3, read and never written.")
+    description = gettext_noop("A database in one file, of version 3.")
     tile = "SL"
-    capabilities = Capabilities(source=True, query=True, local=True)
+    capabilities = Capabilities(
+        source=True,
+        destination=True,
+        query=True,
+        single_writer=True,
+        local=True,
+        write_dispositions=frozenset({"append", "replace", "merge"}),
+    )
     form_class = SqliteForm
     help = Help(
-        title=gettext_noop("Upload"),
-        text=gettext_noop("Upload the file as it is, with no writer having it open."),
+        title=gettext_noop("One writer"),
+        text=gettext_noop(
+            "Upload a file with no writer having it open. "
+            "Runs that write to it wait for each other."
+        ),
     )
 
     def address(self, config: dict[str, Any]) -> str:
@@ -88,16 +108,26 @@ class SqliteConnector(Connector):
         return database_file(target, must_exist=True)
 
     def check(self, target: Target, role: str) -> Iterator[Stage]:
+        writes = role in {"destination", "both"}
+
         def path() -> Outcome:
+            if writes:
+                return check_place(target)
             return Outcome(
                 f"{target.config['path']} is there ({readable_size(self.file(target))})."
             )
 
         def tables() -> Outcome:
             with _open(target) as con:
-                return found(con.execute(f"SELECT count(*) FROM ({_TABLES})").fetchone()[0])
+                number = con.execute(f"SELECT count(*) FROM ({_TABLES})").fetchone()[0]
+            return found(number) if role != "destination" else Outcome("It is an SQLite database.")
 
-        return run_steps([("path", path), ("read", tables)])
+        steps = [("path", path)]
+        if not writes or exists(target):
+            steps.append(("read", tables))
+        if writes:
+            steps.append(("write", lambda: check_writable(target, "Tables can be created.")))
+        return run_steps(steps)
 
     def discover(
         self, target: Target, *, search: str, schema: str, after: str, limit: int

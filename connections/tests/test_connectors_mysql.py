@@ -269,9 +269,7 @@ def test_filters_run_in_the_server(
     assert (found.kept, found.total) == (len(kept), 3)
 
 
-def test_a_sample_is_bounded_and_changes_nothing(
-    shop: Target, mariadb_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sample_is_bounded_and_changes_nothing(shop: Target, mariadb_url: str) -> None:
     run(
         mariadb_url,
         "CREATE FUNCTION meddle() RETURNS int NOT DETERMINISTIC "

@@ -172,3 +172,37 @@ def test_limits_of_files(
     with pytest.raises(NotFound, match="no file"):
         services.delete_file(organization=organization, actor=editor.actor, name=str(outside))
     assert outside.exists()
+
+
+def test_a_stored_secret_goes_through_no_other_tunnel(
+    organization: Organization, editor: Person
+) -> None:
+    tunnel = {
+        "use_tunnel": True,
+        "ssh_host": "127.0.0.1",
+        "ssh_port": 22,
+        "ssh_user": "hop",
+        "ssh_password": "hop-secret",
+    }
+    made = make(organization, editor, "Shop")
+    with pytest.raises(InvalidConfiguration, match="server has changed"):
+        services.update_connection(
+            connection=made, actor=editor.actor, name="Shop", values={**UNREACHABLE, **tunnel}
+        )
+    services.update_connection(
+        connection=made,
+        actor=editor.actor,
+        name="Shop",
+        values={**UNREACHABLE, **tunnel, "password": CANARY},
+    )
+    with pytest.raises(InvalidConfiguration, match="server has changed"):
+        services.update_connection(
+            connection=made,
+            actor=editor.actor,
+            name="Shop",
+            values={**UNREACHABLE, **tunnel, "ssh_host": "127.0.0.2", "ssh_password": ""},
+        )
+    without = {**UNREACHABLE, "use_tunnel": False, "password": CANARY}
+    services.update_connection(connection=made, actor=editor.actor, name="Shop", values=without)
+    stored = Connection.objects.for_organization(organization).get()
+    assert stored.secrets == {"password": CANARY}

@@ -69,7 +69,7 @@ def _run(step: RunStep, reporter: Reporter) -> _Verdict:
     try:
         entry, spec, writable = _order(step, reporter)
         spec["private_dir"] = connections.make_private_dir()
-        box = connections.box(spec["private_dir"], writable=writable)
+        box = connections.box(spec["private_dir"], writable=writable, spec=spec)
         child = connections.pool().spawn(entry, spec, box)
     except DatanikaError as error:
         return _Verdict(Status.FAILED, error.as_event())
