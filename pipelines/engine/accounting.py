@@ -17,6 +17,8 @@ class Outcome:
     committed: Committed
     started_at: str
     seconds: float = 0.0
+    #: Of these, until the last row was at the destination.
+    reading_seconds: float = 0.0
     lane: str = ""
     bytes: int = 0
     #: Non-NULL values of the columns that were converted.
@@ -78,7 +80,10 @@ def succeeded(outcome: Outcome, finished_at: str, message: str) -> dict[str, Any
         "verification": outcome.verification,
         "lane": outcome.lane,
         "bytes": outcome.bytes or None,
-        "seconds": round(outcome.seconds, 3),
+        "seconds": {
+            "read": round(outcome.reading_seconds, 3),
+            "commit": round(outcome.seconds - outcome.reading_seconds, 3),
+        },
     }
 
 

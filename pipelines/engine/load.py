@@ -264,6 +264,7 @@ class Load:
             committed,
             started_at=started,
             seconds=time.monotonic() - began,
+            reading_seconds=max(order.filled_at - began, 0.0),
             lane="duck" if isinstance(feed, Feed) else "copy",
             bytes=counts.bytes,
             values=order.values,

@@ -6,7 +6,7 @@ from typing import Any
 
 from common.errors import UserError
 from pipelines.engine.cursors import window
-from pipelines.engine.destinations.base import REJECT_COLUMNS, REJECTS, Destination
+from pipelines.engine.destinations.base import REJECT_COLUMNS, Destination
 from pipelines.engine.destinations.sql import SqlDestination
 from pipelines.engine.ends import destination_of, reader_of
 from pipelines.engine.model import Known, Resource, SourceTable
@@ -138,14 +138,12 @@ def _cursor(found: Known) -> dict[str, Any]:
 
 def rejects(spec: dict[str, Any], session: Session) -> dict[str, Any]:
     """A page of refused rows, and how many each target has."""
-    destination = _with_rejects(spec, session)
+    destination = destination_of(spec, session)
     limit = max(1, min(int(spec.get("limit") or 50), _MOST_ROWS))
     with destination.opened():
         if not destination.has_ledger():
             return {"rows": [], "next": None, "tables": []}
-        counted = destination.query(
-            f"SELECT table_name, count(*) FROM {destination.table(REJECTS)} GROUP BY table_name ORDER BY 1"
-        )
+        counted = destination.count_rejects()
         rows = destination.list_rejects(spec.get("table") or "", spec.get("after") or "", limit + 1)
     shown = rows[:limit]
     names = [name for name, _ in REJECT_COLUMNS]
@@ -163,21 +161,9 @@ def rejects(spec: dict[str, Any], session: Session) -> dict[str, Any]:
 
 
 def discard_rejects(spec: dict[str, Any], session: Session) -> dict[str, Any]:
-    destination = _with_rejects(spec, session)
+    destination = destination_of(spec, session)
     ids = [str(one) for one in spec.get("ids") or []]
     if not ids:
         raise UserError("Choose the rows to throw away.", field="ids")
-    with destination.opened(), destination.transaction():
-        discarded = destination.run(
-            f"DELETE FROM {destination.table(REJECTS)} WHERE reject_id IN ({destination.listed(ids)})"
-        )
-    return {"discarded": discarded}
-
-
-def _with_rejects(spec: dict[str, Any], session: Session) -> SqlDestination:
-    destination = destination_of(spec, session)
-    if not isinstance(destination, SqlDestination):
-        raise UserError(
-            "Refused rows of Parquet files are files beside the data.", field="destination"
-        )
-    return destination
+    with destination.opened():
+        return {"discarded": destination.discard_rejects(ids)}

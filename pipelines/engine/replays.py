@@ -1,5 +1,6 @@
 """Refused rows tried again: from the table that keeps them, through the plan of today."""
 
+from common.errors import UserError
 from connections.connectors.sql import quote_text
 from pipelines.engine.destinations.base import REJECTS
 from pipelines.engine.destinations.sql import SqlDestination
@@ -18,7 +19,12 @@ class Replay:
     """
 
     def __init__(self, destination: object, session: Session, plan: TablePlan) -> None:
-        assert isinstance(destination, SqlDestination), "files keep their refused rows as files"
+        if not isinstance(destination, SqlDestination):
+            raise UserError(
+                f"{plan.resource}: rows that were refused cannot be tried again from Parquet files.",
+                field="options.replay_rejects",
+                remedy="Correct them at the source and load it again, or throw them away.",
+            )
         self._destination, self._session, self._plan = destination, session, plan
         #: In the destination's SQL: the rows that are taken up.
         self.condition = f"table_name = {destination.text(plan.target)}"

@@ -21,6 +21,9 @@ def typed_literal(text: str, type_name: str, dialect: Dialect) -> str:
     if dialect is Dialect.MYSQL:
         # MySQL casts to a handful of names of its own; it compares a text with any column by the column's type.
         return quote_text(text, dialect)
+    if dialect is Dialect.SQLITE:
+        # A CAST to DATE would keep the year alone; a bare text is compared as the column's affinity wants it.
+        return quote_text(text, dialect)
     return f"CAST({quote_text(text, dialect)} AS {type_name})"
 
 

@@ -1,11 +1,12 @@
 """What a destination owes: how its tables stand, its ledger, and one atomic load a table."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
+from connections.connectors.sql import Dialect, quote_text
 from pipelines.engine.errors import CountMismatch
 from pipelines.engine.model import (
     ColumnPlan,
@@ -111,8 +112,42 @@ class Order:
     counted: tuple[str, ...] = ()
     #: Filled by the destination: non-NULL values of each counted column.
     values: dict[str, int] = field(default_factory=dict)
+    #: When the last row was there (``time.monotonic``); 0 before.
+    filled_at: float = 0.0
     #: Ids of the refused rows that are tried again.
     replayed: str = ""
+
+    def committed(self, loaded: int, deduplicated: int) -> Committed:
+        counts = self.counts
+        return Committed(
+            loaded,
+            deduplicated,
+            counts.rows_read,
+            counts.rows_filtered,
+            counts.rows_rejected,
+            counts.cursor_after,
+        )
+
+    def ledger_row(self, pipeline_name: str, done: Committed) -> dict[str, Any]:
+        """By ``LEDGER_COLUMNS``, the moment aside; ``columns`` is a list."""
+        plan, cursor = self.plan, self.plan.cursor
+        return {
+            "load_id": self.load_id,
+            "table_name": plan.target,
+            "pipeline_name": pipeline_name,
+            "resource": plan.resource,
+            "cursor_column": cursor.column if cursor else None,
+            "cursor_value": done.cursor_after if cursor else None,
+            "cursor_edit": cursor.edit if cursor else 0,
+            "rows_read": done.rows_read,
+            "rows_filtered": done.rows_filtered,
+            "rows_loaded": done.rows_loaded,
+            "rows_deduplicated": done.rows_deduplicated,
+            "rows_rejected": done.rows_rejected,
+            "columns": [
+                {"name": c.name, "source_type": c.source_type, "type": c.type} for c in plan.kept
+            ],
+        }
 
     def check(self, written: int, expected: int) -> None:
         """Raises ``CountMismatch`` unless the destination took exactly the rows that were read."""
@@ -128,6 +163,8 @@ class Destination(ABC):
     """A destination and the dataset in it. Its methods work within ``opened()``."""
 
     kind: ClassVar[str]
+    #: Of ``query``.
+    dialect: ClassVar[Dialect]
     max_name: ClassVar[int] = 0
     folds_case: ClassVar[bool] = False
 
@@ -156,6 +193,10 @@ class Destination(ABC):
         """The tables that are there, by target."""
 
     @abstractmethod
+    def has_ledger(self) -> bool:
+        """Whether anything was ever loaded into the dataset."""
+
+    @abstractmethod
     def known(self) -> dict[tuple[str, str], Known]:
         """The latest ledger row of every (resource, target) of this pipeline."""
 
@@ -182,3 +223,30 @@ class Destination(ABC):
     @abstractmethod
     def table(self, name: str) -> str:
         """The quoted name of a table of the dataset."""
+
+    def text(self, value: str) -> str:
+        return quote_text(value, self.dialect)
+
+    def listed(self, values: Iterable[str]) -> str:
+        return ", ".join(self.text(value) for value in values)
+
+    def count_rejects(self) -> list[tuple[Any, ...]]:
+        """How many refused rows each target has."""
+        return self.query(
+            f"SELECT table_name, count(*) FROM {self.table(REJECTS)} GROUP BY table_name ORDER BY 1"
+        )
+
+    def list_rejects(self, target: str, after: str, limit: int) -> list[tuple[Any, ...]]:
+        """A page of refused rows in the order they came."""
+        conditions = [f"table_name = {self.text(target)}"] if target else []
+        if after:
+            conditions.append(f"reject_id > {self.text(after)}")
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        names = ", ".join(name for name, _ in REJECT_COLUMNS)
+        return self.query(
+            f"SELECT {names} FROM {self.table(REJECTS)}{where} ORDER BY reject_id LIMIT {int(limit)}"
+        )
+
+    @abstractmethod
+    def discard_rejects(self, ids: Sequence[str]) -> int:
+        """Throw refused rows away for good; how many there were."""

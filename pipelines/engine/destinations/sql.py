@@ -1,13 +1,14 @@
 """What destinations with SQL and transactions share: the ledger, and the statements that apply staged rows."""
 
 import json
+import time
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from typing import Any, ClassVar
 
-from connections.connectors.sql import Dialect, quote_text
+from connections.connectors.sql import Dialect
 from pipelines.engine.destinations.base import (
     LEDGER,
     LEDGER_COLUMNS,
@@ -25,6 +26,7 @@ from pipelines.engine.model import (
     LOAD_ID_COLUMN,
     VALID_FROM,
     VALID_TO,
+    ColumnPlan,
     Committed,
     Known,
     TablePlan,
@@ -104,6 +106,10 @@ class SqlDestination(Destination):
     def now(self) -> str:
         return "CURRENT_TIMESTAMP"
 
+    def literal(self, text: str, column: ColumnPlan) -> str:
+        """A value of the cursor as it stands in the column."""
+        return typed_literal(text, column.type, self.dialect)
+
     # --- the ledger -------------------------------------------------------------------------------
 
     def create_own_tables(self) -> None:
@@ -118,9 +124,6 @@ class SqlDestination(Destination):
             self.run(
                 f"CREATE TABLE IF NOT EXISTS {self.table(name)} ({listed}, PRIMARY KEY ({key}))"
             )
-
-    @abstractmethod
-    def has_ledger(self) -> bool: ...
 
     def known(self) -> dict[tuple[str, str], Known]:
         if not self.has_ledger():
@@ -155,39 +158,16 @@ class SqlDestination(Destination):
 
     def record(self, order: Order, loaded: int, deduplicated: int) -> Committed:
         """The ledger row of the order, within the caller's transaction."""
-        plan, counts, cursor = order.plan, order.counts, order.plan.cursor
-        columns = [
-            {"name": c.name, "source_type": c.source_type, "type": c.type} for c in plan.kept
-        ]
-        values: dict[str, Any] = {
-            "load_id": order.load_id,
-            "table_name": plan.target,
-            "pipeline_name": self.pipeline_name,
-            "resource": plan.resource,
-            "cursor_column": cursor.column if cursor else None,
-            "cursor_value": counts.cursor_after if cursor else None,
-            "cursor_edit": cursor.edit if cursor else 0,
-            "rows_read": counts.rows_read,
-            "rows_filtered": counts.rows_filtered,
-            "rows_loaded": loaded,
-            "rows_deduplicated": deduplicated,
-            "rows_rejected": counts.rows_rejected,
-            "columns": json.dumps(columns),
-        }
+        done = order.committed(loaded, deduplicated)
+        values = order.ledger_row(self.pipeline_name, done)
+        values["columns"] = json.dumps(values["columns"])
         shown = ", ".join(self._shown(value) for value in values.values())
         self.run(
             f"INSERT INTO {self.table(LEDGER)} ({', '.join(values)}, committed_at)"
             f" VALUES ({shown}, {self.now()})"
         )
-        self._forget_old(plan, order.load_id)
-        return Committed(
-            loaded,
-            deduplicated,
-            counts.rows_read,
-            counts.rows_filtered,
-            counts.rows_rejected,
-            counts.cursor_after,
-        )
+        self._forget_old(order.plan, order.load_id)
+        return done
 
     def _forget_old(self, plan: TablePlan, load_id: str) -> None:
         self.run(
@@ -198,9 +178,6 @@ class SqlDestination(Destination):
 
     @abstractmethod
     def days_ago(self, days: int) -> str: ...
-
-    def text(self, value: str) -> str:
-        return quote_text(value, self.dialect)
 
     def _shown(self, value: Any) -> str:
         if value is None:
@@ -239,12 +216,12 @@ class SqlDestination(Destination):
         if cursor is None or plan.order_column is None:
             return
         column = self.ident(plan.order_column)
-        kind = next(c.type for c in plan.columns if c.name == plan.order_column)
+        order = next(c for c in plan.columns if c.name == plan.order_column)
         if cursor.only:
-            low, high = (typed_literal(value, kind, self.dialect) for value in cursor.only)
+            low, high = (self.literal(value, order) for value in cursor.only)
             condition = f"{column} >= {low} AND {column} < {high}"
         elif plan.write == "append" and cursor.start is not None and cursor.inclusive:
-            condition = f"{column} >= {typed_literal(cursor.start, kind, self.dialect)}"
+            condition = f"{column} >= {self.literal(cursor.start, order)}"
         else:
             return
         self.run(f"DELETE FROM {self.table(plan.target)} WHERE {condition}")
@@ -336,7 +313,8 @@ class SqlDestination(Destination):
     # --- the report ---------------------------------------------------------------------------------
 
     def count_values(self, order: Order, table: str, condition: str = "") -> None:
-        """Non-NULL values of the columns that were converted."""
+        """Non-NULL values of the columns that were converted; called as soon as all rows are there."""
+        order.filled_at = time.monotonic()
         if not order.counted:
             return
         fields = ", ".join(f"count({self.ident(name)})" for name in order.counted)
@@ -348,16 +326,13 @@ class SqlDestination(Destination):
         if order.replayed:
             self.run(f"DELETE FROM {self.table(REJECTS)} WHERE {order.replayed}")
 
-    def list_rejects(self, target: str, after: str, limit: int) -> list[tuple[Any, ...]]:
-        """A page of refused rows, newest load first."""
-        conditions = [f"table_name = {self.text(target)}"] if target else []
-        if after:
-            conditions.append(f"reject_id > {self.text(after)}")
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        names = ", ".join(name for name, _ in REJECT_COLUMNS)
-        return self.query(
-            f"SELECT {names} FROM {self.table(REJECTS)}{where} ORDER BY reject_id LIMIT {int(limit)}"
-        )
+    def discard_rejects(self, ids: Sequence[str]) -> int:
+        with self.transaction():
+            return self.run(
+                f"DELETE FROM {self.table(REJECTS)} WHERE reject_id IN ({self.listed(ids)})"
+            )
 
-    def listed(self, values: Iterable[str]) -> str:
-        return ", ".join(self.text(value) for value in values)
+
+def index_name(target: str) -> str:
+    """Of the index on the merge key that we keep."""
+    return f"_dlt_key_{sha256(target.encode()).hexdigest()[:20]}"
