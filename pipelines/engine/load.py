@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -256,7 +257,9 @@ class Load:
                         reader, self._session, plan, conditions, self._load_id, self._hash_key
                     )
             self._reporter.debug("Rows are on their way.", scope=f"fill:{plan.target}")
-            committed = self._destination.load(order, feed)
+            # Set and set back outside of the destination's transaction, which may be broken by then.
+            with self._session.ordered(feed.ordered) if isinstance(feed, Feed) else nullcontext():
+                committed = self._destination.load(order, feed)
         self._reporter.debug("Committed.", scope=f"commit:{plan.target}")
         return Outcome(
             plan,

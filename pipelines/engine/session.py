@@ -30,7 +30,6 @@ class Session:
     def connection(self) -> "duckdb.DuckDBPyConnection":
         if self._connection is None:
             self._connection = self._stack.enter_context(duckdb_session(None, self.limits))
-            self._connection.execute("SET preserve_insertion_order = false")
         return self._connection
 
     def attach_file(self, path: Path, name: str, *, read_only: bool) -> str:
@@ -61,14 +60,17 @@ class Session:
 
     @contextmanager
     def ordered(self, wanted: bool) -> Iterator[None]:
-        """Keep the order of rows within, where it matters; it costs memory and threads."""
-        if wanted:
-            self.connection.execute("SET preserve_insertion_order = true")
+        """Keep the order of rows within only where it matters: it costs memory and threads.
+
+        Outside, order is kept: whoever reads the first line of a file must get the first.
+        """
+        if not wanted:
+            self.connection.execute("SET preserve_insertion_order = false")
         try:
             yield
         finally:
-            if wanted:
-                self.connection.execute("SET preserve_insertion_order = false")
+            if not wanted:
+                self.connection.execute("SET preserve_insertion_order = true")
 
     @contextmanager
     def watched(self, said: "Any", total: int | None) -> Iterator[None]:

@@ -163,3 +163,13 @@ def look(
     """The rows in the destination, without the load id where it comes last."""
     rows = pg(url, query) if to == "postgres" else duck(bench.files / "w.duckdb", query)
     return [row[:-1] for row in rows] if drop_last else rows
+
+
+def test_the_first_line_of_a_large_file_is_its_header(tmp_path: Path, postgres_url: str) -> None:
+    bench = Bench(tmp_path, file_endpoint("csv", "*.csv"), postgres_endpoint(postgres_url))
+    rows = "".join(f"{n},value number {n} of a large file\n" for n in range(400_000))
+    (bench.files / "a.csv").write_text(f"id,words\n{rows}")
+    # More than once: threads that race for the first row do not always win.
+    for _ in range(3):
+        result = results(bench.load({"name": "a.csv", "target": "a"}))["a.csv"]
+        assert [column["name"] for column in result["columns"]] == ["id", "words", "_dlt_load_id"]

@@ -151,10 +151,7 @@ class DuckDbDestination(SqlDestination):
     def fill(self, order: Order, feed: Feed | CopyFeed, table: str) -> int:
         assert isinstance(feed, Feed), "only PostgreSQL takes a COPY"
         text = feed.select(lambda column, value: filled(to_duckdb.land(column.hub).write, value))
-        with (
-            feed.session.ordered(feed.ordered),
-            feed.session.watched(order.said, order.plan.rows_estimate),
-        ):
+        with feed.session.watched(order.said, order.plan.rows_estimate):
             written = self.run(f"INSERT INTO {table} ({self.names(order.plan)}) {text}")
         order.counts.rows_staged = written
         return written

@@ -169,10 +169,7 @@ class PostgresDestination(SqlDestination):
             load_extension(feed.session.connection, "postgres")
         pipe = Written(feed.session, text, "FORMAT postgres_binary" if binary else _CSV)
         form = "binary" if binary else "csv"
-        with (
-            feed.session.ordered(feed.ordered),
-            feed.session.watched(order.said, order.plan.rows_estimate),
-        ):
+        with feed.session.watched(order.said, order.plan.rows_estimate):
             written = self._copy(
                 f"COPY {table} ({names}) FROM STDIN (FORMAT {form})", pipe.blocks(), order
             )

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from hashlib import sha256
 from typing import Any, ClassVar
 
-from connections.connectors.sql import Dialect
+from connections.connectors.sql import Dialect, literal, quote_text
 from pipelines.engine.destinations.base import (
     LEDGER,
     LEDGER_COLUMNS,
@@ -31,7 +31,9 @@ from pipelines.engine.model import (
     Known,
     TablePlan,
 )
-from pipelines.engine.sqltext import ident, typed_literal
+from pipelines.engine.session import Session
+from pipelines.engine.sqltext import filled, ident, typed_literal
+from pipelines.engine.types import hub
 
 _NUMBERS = ("rows_loaded", "rows_deduplicated", "rows_read", "rows_filtered", "rows_rejected")
 
@@ -267,6 +269,13 @@ class SqlDestination(Destination):
         """Leave one version of each key: the last by the cursor, else the one that came last."""
         if plan.key_is_unique:
             return 0
+        return self.run(
+            f"DELETE FROM {stage} WHERE {self.row_id} IN"
+            f" (SELECT r FROM ({self.ranked(plan, stage)}) ranked WHERE n > 1)"
+        )
+
+    def ranked(self, plan: TablePlan, stage: str) -> str:
+        """The staged rows by ``r``, and the place ``n`` of each among those of its key."""
         keys = ", ".join(self.ident(key) for key in plan.primary_key)
         order = f"{self.row_id} DESC"
         if plan.order_column:
@@ -274,12 +283,9 @@ class SqlDestination(Destination):
             way = "DESC" if plan.row_order == "asc" else "ASC"
             # Rows without a value are the oldest, whatever the system makes of NULL.
             order = f"CASE WHEN {column} IS NULL THEN 1 ELSE 0 END, {column} {way}, {order}"
-        ranked = (
+        return (
             f"SELECT {self.row_id} AS r, row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS n"
             f" FROM {stage}"
-        )
-        return self.run(
-            f"DELETE FROM {stage} WHERE {self.row_id} IN (SELECT r FROM ({ranked}) ranked WHERE n > 1)"
         )
 
     def keep_history(self, plan: TablePlan, stage: str) -> tuple[int, int]:
@@ -331,6 +337,15 @@ class SqlDestination(Destination):
             return self.run(
                 f"DELETE FROM {self.table(REJECTS)} WHERE reject_id IN ({self.listed(ids)})"
             )
+
+
+def stored_literal(
+    session: Session, destination: Destination, text: str, column: ColumnPlan
+) -> str:
+    """A value as a destination that spells moments in its own way stores it, as a literal."""
+    value = f"CAST({quote_text(text)} AS {hub.physical(column.hub)})"
+    written = filled(destination.land(column.hub).write, value)
+    return literal(session.value(f"SELECT {written}"), destination.dialect)
 
 
 def index_name(target: str) -> str:

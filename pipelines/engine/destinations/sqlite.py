@@ -9,7 +9,7 @@ from typing import Any
 from common.children.hooks import on_cancel
 from connections.connectors.base import Target
 from connections.connectors.duckdb_support import load_extension
-from connections.connectors.sql import Dialect, literal, quote_text
+from connections.connectors.sql import Dialect, quote_text
 from pipelines.engine.destinations.base import (
     LEDGER,
     REJECT_COLUMNS,
@@ -19,13 +19,13 @@ from pipelines.engine.destinations.base import (
     Feed,
     Order,
 )
-from pipelines.engine.destinations.sql import SqlDestination, index_name
+from pipelines.engine.destinations.sql import SqlDestination, index_name, stored_literal
 from pipelines.engine.endpoints import duckdb_file
 from pipelines.engine.errors import TypeConflict
 from pipelines.engine.model import ColumnPlan, Committed, ExistingTable, Landing, TablePlan
 from pipelines.engine.session import Session
 from pipelines.engine.sqltext import filled, ident
-from pipelines.engine.types import hub, to_sqlite
+from pipelines.engine.types import to_sqlite
 
 #: The name of the file beside it, in DuckDB and in SQLite, and its tables.
 _STAGE, _ROWS, _REFUSED = "_dlt_stage", "staged_rows", "refused_rows"
@@ -190,10 +190,7 @@ class SqliteDestination(SqlDestination):
         assert isinstance(feed, Feed)
         text = feed.select(lambda column, value: filled(to_sqlite.land(column.hub).write, value))
         names = ", ".join(ident(name) for name in order.plan.names)
-        with (
-            feed.session.ordered(feed.ordered),
-            feed.session.watched(order.said, order.plan.rows_estimate),
-        ):
+        with feed.session.watched(order.said, order.plan.rows_estimate):
             written = feed.session.count(f"INSERT INTO {table} ({names}) {text}")
         order.counts.rows_staged = written
         return written
@@ -229,8 +226,7 @@ class SqliteDestination(SqlDestination):
         plan = order.plan
         names, target = self.names(plan), self.table(plan.target)
         if not self._has_index(plan):
-            self.run(f"DELETE FROM {target} WHERE EXISTS ({self._matching(plan, stage, target)})")
-            return self.run(f"INSERT INTO {target} ({names}) SELECT {names} FROM {stage}")
+            return self.delete_insert(plan, stage)
         keys = ", ".join(self.ident(key) for key in plan.primary_key)
         others = [name for name in plan.names if name not in plan.primary_key]
         set_ = ", ".join(f"{self.ident(n)} = excluded.{self.ident(n)}" for n in others)
@@ -315,9 +311,7 @@ class SqliteDestination(SqlDestination):
         return f"{one} IS {other}"
 
     def literal(self, text: str, column: ColumnPlan) -> str:
-        value = f"CAST({quote_text(text)} AS {hub.physical(column.hub)})"
-        written = filled(to_sqlite.land(column.hub).write, value)
-        return literal(self._session.value(f"SELECT {written}"), self.dialect)
+        return stored_literal(self._session, self, text, column)
 
     def now(self) -> str:
         return self.text(self._moment) if self._moment else _NOW

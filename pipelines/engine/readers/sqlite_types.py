@@ -179,7 +179,8 @@ def query_expressions(types: dict[str, str]) -> tuple[str, dict[str, str | None]
     inner, outer = [], dict[str, str | None]()
     for name, kind in types.items():
         column = ident(name)
-        real = f"WHEN 'real' THEN printf('%!.17g', {column})"
+        # Of seventeen digits SQLite does not always write the right ones; with three more the float is the same.
+        real = f"WHEN 'real' THEN printf('%!.20g', {column})"
         blob = f"WHEN 'blob' THEN hex({column})"
         inner.append(
             f"CASE typeof({column}) WHEN 'null' THEN NULL {real} {blob} ELSE CAST({column} AS TEXT) END AS {column}"

@@ -105,6 +105,6 @@ def converted(before: str, after: str, column: str) -> str:
     if found := _DECIMAL.match(old):
         return f"CASE WHEN {column} IS NOT NULL THEN printf('%.{found[2]}f', {column}) END"
     if old == "DOUBLE":
-        # By itself SQLite writes fifteen digits.
-        return f"CASE WHEN {column} IS NOT NULL THEN printf('%!.17g', {column}) END"
+        # By itself SQLite writes fifteen digits, and of seventeen not always the right ones.
+        return f"CASE WHEN {column} IS NOT NULL THEN printf('%!.20g', {column}) END"
     return f"hex({column})" if old == "BLOB" else column
