@@ -161,7 +161,10 @@ def _create(found: SqlDestination, table: Any) -> None:
         f"{found.ident(name)} {found.words[_WORDS.get(column['data_type'], 'text')]}"
         for name, column in columns.items()
     )
-    found.run(f"CREATE TABLE IF NOT EXISTS {found.table(table['name'])} ({listed})")
+    found.run(
+        f"CREATE TABLE IF NOT EXISTS {found.table(table['name'])} ({listed})"
+        + found.table_options()
+    )
 
 
 def _insert(found: SqlDestination, table: str, values: dict[str, Any]) -> None:

@@ -94,6 +94,10 @@ class SqlDestination(Destination):
         wanted = set(plan.names)
         return ", ".join(text for name, text in self.definitions(plan) if name in wanted)
 
+    def table_options(self) -> str:
+        """What follows the columns of a table that is made."""
+        return ""
+
     def stage_name(self, plan: TablePlan) -> str:
         return STAGE_PREFIX + sha256(plan.target.encode()).hexdigest()[:20]
 
@@ -125,6 +129,7 @@ class SqlDestination(Destination):
             )
             self.run(
                 f"CREATE TABLE IF NOT EXISTS {self.table(name)} ({listed}, PRIMARY KEY ({key}))"
+                + self.table_options()
             )
 
     def known(self) -> dict[tuple[str, str], Known]:
@@ -163,15 +168,15 @@ class SqlDestination(Destination):
         done = order.committed(loaded, deduplicated)
         values = order.ledger_row(self.pipeline_name, done)
         values["columns"] = json.dumps(values["columns"])
-        shown = ", ".join(self._shown(value) for value in values.values())
+        shown = ", ".join(self.shown(value) for value in values.values())
         self.run(
             f"INSERT INTO {self.table(LEDGER)} ({', '.join(values)}, committed_at)"
             f" VALUES ({shown}, {self.now()})"
         )
-        self._forget_old(order.plan, order.load_id)
+        self.forget_old(order.plan, order.load_id)
         return done
 
-    def _forget_old(self, plan: TablePlan, load_id: str) -> None:
+    def forget_old(self, plan: TablePlan, load_id: str) -> None:
         self.run(
             f"DELETE FROM {self.table(LEDGER)} WHERE pipeline_name = {self.text(self.pipeline_name)}"
             f" AND table_name = {self.text(plan.target)} AND load_id <> {self.text(load_id)}"
@@ -181,7 +186,7 @@ class SqlDestination(Destination):
     @abstractmethod
     def days_ago(self, days: int) -> str: ...
 
-    def _shown(self, value: Any) -> str:
+    def shown(self, value: Any) -> str:
         if value is None:
             return "NULL"
         return str(value) if isinstance(value, int) else self.text(str(value))
@@ -195,6 +200,7 @@ class SqlDestination(Destination):
         if not plan.is_there:
             self.run(
                 f"CREATE TABLE IF NOT EXISTS {target} ({', '.join(text for _, text in pairs)})"
+                + self.table_options()
             )
             return
         there = self.existing([plan.target])[plan.target].columns

@@ -8,6 +8,10 @@ from pipelines.engine.sqltext import ident
 _DECIMAL = re.compile(r"(?:NUMERIC|DECIMAL)\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)", re.IGNORECASE)
 #: Whole numbers a DOUBLE holds exactly.
 _EXACT = 2**53
+#: Digits of a whole number that a DOUBLE surely holds.
+_DOUBLE_DIGITS = 15
+#: What the error of a value begins with that is not what its column was declared for; the scanner's own words.
+MISMATCH = "Mismatch Type Error"
 _DAY = "[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9]"
 _CLOCK = "[0-2][0-9]:[0-5][0-9]:[0-5][0-9]"
 
@@ -102,6 +106,57 @@ def _misfit(column: str, declared: str) -> str:
             f" OR {column} <> round({column}, {scale}) OR {column} >= 1e{whole} OR {column} <= -1e{whole})"
         )
     return "0"
+
+
+#: What a column that keeps its promise holds, as if it had been counted.
+_KEPT = {
+    "boolean": {"integers": 1},
+    "date": {"texts": 1},
+    "timestamp": {"texts": 1},
+    "decimal": {"integers": 1, "reals": 1},
+}
+
+
+def kept(declared: str) -> Stored:
+    """The counts of a column all of whose values are what the declaration promises."""
+    return Stored(**_KEPT[meaning(declared)])
+
+
+def is_told_by_the_scan(declared: str) -> bool:
+    """A promise the scan itself can watch over, at next to no cost: ``watched``."""
+    kind = decimal_type(declared)
+    match = _DECIMAL.search(declared)
+    small = bool(kind and match and int(match[1]) - int(match[2]) <= _DOUBLE_DIGITS)
+    return meaning(declared) == "boolean" or small
+
+
+def watched(name: str, declared: str) -> str:
+    """What the scanner's number is promised to be; any other is an error that ``MISMATCH`` opens."""
+    column, kind = ident(name), decide(declared, kept(declared)).type
+    fits = f"{column} IN (0, 1)" if kind == "BOOLEAN" else ""
+    fits = fits or f"CAST(TRY_CAST({column} AS {kind}) AS DOUBLE) = {column}"
+    return (
+        f"CASE WHEN {column} IS NULL OR {fits} THEN CAST({column} AS {kind})"
+        f" ELSE error('{MISMATCH}') END"
+    )
+
+
+def broken_promise(name: str, declared: str) -> str:
+    """A quick condition for a moment that is not spelled as promised; what it means the scan will tell.
+
+    Much cheaper than the counts of ``profile_sql``, which are asked for once this has found something.
+    """
+    column = ident(name)
+    if meaning(declared) == "date":
+        fits = f"typeof({column}) = 'text' AND length({column}) = 10"
+    elif meaning(declared) == "timestamp":
+        fits = (
+            f"typeof({column}) = 'text' AND length({column}) BETWEEN 19 AND 26"
+            f" AND substr({column}, 17, 1) = ':' AND substr({column}, 20) NOT GLOB '*[^.0-9]*'"
+        )
+    else:
+        return f"({_misfit(column, declared)} OR abs({column}) > {_EXACT})"
+    return f"({column} IS NOT NULL AND NOT ({fits}))"
 
 
 def decide(declared: str, stored: Stored | None) -> Decision:

@@ -30,6 +30,7 @@ _HUB = {mysql: kind for kind, mysql in _PLAIN.items()} | {
 _DECIMAL = re.compile(r"^DECIMAL\((\d+),\s*(\d+)\)$", re.IGNORECASE)
 #: How MariaDB writes whole numbers: with a width that means nothing but for the one of a boolean.
 _WIDTH = re.compile(r"^((?:small|medium|big|tiny)?int)\((?!1\))\d+\)")
+_NUMBER = re.compile(r"^(?:(?:small|medium|big|tiny)?int|decimal|float|double)\b")
 #: A decimal's digits after the point, at most.
 _SCALE = 30
 _REFUSED = "error('out of range of the destination')"
@@ -41,7 +42,8 @@ def land(kind: str) -> Landing:
     if plain := _PLAIN.get(kind):
         return Landing(plain)
     if kind in ("FLOAT", "DOUBLE"):
-        return _checked(kind.lower(), "{c}", "isfinite({c})")
+        # The shortest digits of the largest FLOAT are more than it, for a server that reads a double first.
+        return _checked(kind.lower(), "CAST({c} AS DOUBLE)", "isfinite({c})")
     if found := _DECIMAL.match(kind):
         if int(found[2]) <= _SCALE:
             return Landing(f"decimal({found[1]},{found[2]})")
@@ -106,6 +108,15 @@ def hub_of(own: str) -> str:
     return _HUB.get(own, "")
 
 
-def is_text(own: str) -> bool:
-    """Whether values of the type are put into quotes in the CSV."""
-    return own.endswith(("text", "char(36)", "date")) or own.startswith(("time", "datetime"))
+def is_number(own: str) -> bool:
+    """Whether values of the type stand in the CSV without quotes."""
+    return bool(_NUMBER.match(own))
+
+
+def is_binary(own: str) -> bool:
+    return own.endswith("blob") or "binary" in own
+
+
+def is_long(own: str) -> bool:
+    """Whether an index takes the beginning of a value only."""
+    return own.endswith(("text", "blob"))
