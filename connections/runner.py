@@ -142,9 +142,7 @@ def list_tables(connection: Connection, *, schema: str) -> tuple[list[list[Any]]
     return [table for page in pages for table in page["tables"]], pages[-1]["is_cut"]
 
 
-def describe(
-    connection: Connection, *, schema: str, table: str, query: str = ""
-) -> dict[str, Any]:
+def describe(connection: Connection, *, schema: str, table: str, query: str = "") -> dict[str, Any]:
     """One table with its columns and primary key; or the columns of a query in its place."""
     spec = {"schema": schema, "table": table, "query": query}
     return _ask(connection, "describe", spec)

@@ -10,6 +10,7 @@ from django.utils.translation import ngettext
 from common.errors import UserError
 from connections import runner
 from connections.connectors.filters import parse_tree
+from pipelines.definition.query import checked_query
 from pipelines.filter_form import FilterForm
 from pipelines.holders import Holder
 
@@ -70,42 +71,71 @@ class Preview:
 
     columns: list[str] = field(default_factory=list)
     rows: list[list[str | None]] = field(default_factory=list)
+    #: Of a query's columns.
+    types: list[str] = field(default_factory=list)
     error: UserError | None = None
 
+    @property
+    def heads(self) -> list[tuple[str, str]]:
+        """Names with their types."""
+        return list(zip(self.columns, self.types, strict=True))
 
-def count_rows(holder: Holder, name: str, filters: FilterForm) -> FilterCount:
-    """Of what is in the form, saved or not; a row not complete yet does not count."""
+
+def count_rows(holder: Holder, name: str, filters: FilterForm, *, query: str = "") -> FilterCount:
+    """Of what is in the form, saved or not; a row not complete yet does not count.
+
+    With ``query`` (mode query) its rows are counted, not those of a table.
+    """
     items = filters.items(complete=True)
     found = FilterCount(is_filtered=bool(items))
     if not items:
         return found
     try:
-        parse_tree(items)
-        answer = runner.count(holder.source, schema=holder.schema, table=name, filters=items)
+        _check(items, query)
+        answer = runner.count(
+            holder.source,
+            schema=holder.schema,
+            table=name,
+            query=holder.query_of(name),
+            filters=items,
+        )
     except UserError as error:
         return _refused(found, filters, error)
     return _answered(found, answer)
 
 
 def preview_rows(
-    holder: Holder, name: str, filters: FilterForm, columns: list[str]
+    holder: Holder, name: str, filters: FilterForm, columns: list[str], *, query: str = ""
 ) -> tuple[Preview, FilterCount]:
     """Some of the rows as well."""
     items = filters.items(complete=True)
     found = FilterCount(is_filtered=bool(items))
     try:
-        parse_tree(items)
+        _check(items, query)
         answer = runner.sample(
             holder.source,
             schema=holder.schema,
             table=name,
+            query=holder.query_of(name),
             columns=columns or None,
             filters=items,
             limit=SAMPLE_ROWS,
         )
     except UserError as error:
         return Preview(error=error), _refused(found, filters, error)
-    return Preview(list(answer["columns"]), list(answer["rows"])), _answered(found, answer)
+    return preview_of(answer), _answered(found, answer)
+
+
+def preview_of(answer: dict[str, Any]) -> Preview:
+    """The rows of a ``runner.sample``."""
+    types = list(answer.get("types") or [])
+    return Preview(list(answer["columns"]), list(answer["rows"]), types)
+
+
+def _check(items: list[dict[str, Any]], query: str) -> None:
+    parse_tree(items)
+    if query:
+        checked_query(query, where="query")
 
 
 def _answered(found: FilterCount, answer: dict[str, Any]) -> FilterCount:

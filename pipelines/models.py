@@ -67,7 +67,7 @@ class FilterOperator(models.TextChoices):
     LTE = "lte", "is at most"
     IN = "in", "is one of"
     NOT_IN = "not_in", "is none of"
-    IS_NULL = "is_null", "is empty"
+    IS_NULL = "is_null", "has no value"
     LIKE = "like", "is like"
     BETWEEN = "between", "is between"
 

@@ -40,7 +40,8 @@ class PathField(forms.CharField):
         )
 
     def clean(self, value: Any) -> Any:
-        return _judged(policy.check_path_syntax, super().clean(value))
+        text = super().clean(value)
+        return _judged(policy.check_path_syntax, text) if text or self.required else ""
 
 
 class NamesField(forms.CharField):

@@ -242,7 +242,8 @@ def _ask_read_only(
         connection.execute("SET TRANSACTION READ ONLY")
         connection.execute(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
         try:
-            return connection.execute(sql.encode()).fetchall()
+            # Prepared, a statement is one statement.
+            return connection.execute(sql.encode(), prepare=True).fetchall()
         except psycopg.DataError as error:
             raise refused_query("PostgreSQL", words_of(error)) from error
         except psycopg.errors.QueryCanceled as error:

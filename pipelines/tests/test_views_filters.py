@@ -10,6 +10,7 @@ from conftest_site import Person
 from connections.connectors.filters import OPERATORS
 from connections.runner import pool
 from pipelines import services
+from pipelines.filter_preview import FilterCount
 from pipelines.models import Pipeline
 from pipelines.tests.factories import make_pipeline
 from tenants.models import Organization
@@ -195,7 +196,7 @@ def test_a_filter_that_does_not_fit_is_named_where_it_stands(
     html = form.post({**wrong, "action": "count-filters"}, 200, htmx=True)
     assert "One filter does not fit" in text_of(html)
     error = re.search(
-        r'<p[^>]* id="filter-1-0-error" hx-swap-oob="true">(.*?)</p>', html, re.DOTALL
+        r'<p[^>]* id="filter-1-0-error"[^>]* hx-swap-oob="true">(.*?)</p>', html, re.DOTALL
     )
     assert error is not None
     assert "cannot compare with" in text_of(error[1])
@@ -215,3 +216,26 @@ def test_a_silent_source_leaves_the_form_usable(organization: Organization, edit
     assert shown["filter-0-column"] == "total"
     form.post({**shown, "columns": "id, status"})
     assert form.filters == TREE
+
+
+@pytest.mark.parametrize(
+    ("found", "text", "tone"),
+    [
+        (FilterCount(), "Every row is loaded.", "ok"),
+        (FilterCount(12345, 1_000_000, is_filtered=True), "Keeps 12,345 of 1,000,000 rows.", "ok"),
+        (FilterCount(1, 1, is_filtered=True), "Keeps the only row.", "ok"),
+        (FilterCount(0, 1, is_filtered=True), "Keeps 0 of 1 row.", "warn"),
+        (
+            FilterCount(312, None, 100_000, is_filtered=True),
+            "Keeps 312 of the first 100,000 rows. The table is too large to count.",
+            "ok",
+        ),
+        (
+            FilterCount(is_filtered=True),
+            "The source took too long to count even some of its rows.",
+            "warn",
+        ),
+    ],
+)
+def test_the_words_say_what_was_looked_at(found: FilterCount, text: str, tone: str) -> None:
+    assert (found.text, found.tone) == (text, tone)
