@@ -56,6 +56,15 @@ def reader_of(spec: dict[str, Any], session: Session) -> Reader:
     return kind(target, session)
 
 
+def directories_of(spec: dict[str, Any]) -> list[str]:
+    """The machine's own directories a load knows, which no person needs to read."""
+    return [
+        str(Path(found).resolve())
+        for key in ("files_root", "private_dir", "work_dir")
+        if (found := spec.get(key))
+    ]
+
+
 @contextmanager
 def locked(work_dir: Path) -> Iterator[None]:
     """Hold the pipeline's directory alone on this machine. The lock goes with the process, however it ends."""

@@ -5,6 +5,7 @@ the text is looked at.
 """
 
 import errno
+import re
 import sqlite3
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -31,6 +32,12 @@ class AuthenticationFailed(UserError):
     """The other system does not accept the user name and password."""
 
     code = "authentication_failed"
+
+
+class PermissionMissing(UserError):
+    """The other system does not let this user do that."""
+
+    code = "permission_missing"
 
 
 class MissingTable(UserError):
@@ -113,6 +120,8 @@ _TRANSIENT_CLASSES = ("08",)
 _TRANSIENT_STATES = frozenset(
     {"40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03", "57P05"}
 )
+_HELD = re.compile(r"held in \S+(?: \(PID \d+\))?(?: by user \S+)?")
+_LOOK = "Its own words are in the detail; correct what they name and run again."
 _REFUSED_LOGIN = (
     "authentication failed",
     "no password supplied",
@@ -153,6 +162,17 @@ def translate(error: BaseException, what: str) -> DatanikaError:
     return DatanikaError(f"{what} failed: {type(error).__name__}.", detail=str(error)[:2000])
 
 
+def without_paths(error: DatanikaError, directories: Sequence[str]) -> DatanikaError:
+    """The error without the machine's own directories: a person knows files by their path below them."""
+    for name in ("message", "remedy", "detail"):
+        text = str(getattr(error, name))
+        for directory in directories:
+            text = text.replace(f"{directory.rstrip('/')}/", "")
+        # DuckDB names the program that holds a lock by its path.
+        setattr(error, name, _HELD.sub("held by another process", text))
+    return error
+
+
 def _disk_full(detail: str) -> DatanikaError:
     return DiskFull(
         "There is no space left on the disk.",
@@ -171,15 +191,31 @@ def _postgres(error: psycopg.Error, what: str) -> DatanikaError:
         return AuthenticationFailed(
             f"{what} was refused: {said}.", remedy="Check the connection.", detail=detail
         )
+    if state == "42501":
+        return PermissionMissing(
+            f"{what} is not permitted: {said}.",
+            remedy="Give the connection's user that right, or choose another connection.",
+            detail=detail,
+        )
+    if state == "25006":
+        return PermissionMissing(
+            f"{what} failed: the server only reads.",
+            remedy="Choose a server that can be written to.",
+            detail=detail,
+        )
     if state == "53100":
         return _disk_full(detail)
     if state == "53200":
         return MemoryLimit(f"{what} ran out of memory on the server.", detail=detail)
     if state.startswith(("22", "23")):
-        return BadData(f"{what} met a value that does not fit: {said}.", detail=detail)
+        return BadData(
+            f"{what} met a value that does not fit: {said}.",
+            remedy="Correct the value at the source, or leave the column out.",
+            detail=detail,
+        )
     if not state and isinstance(error, psycopg.OperationalError):
         return _never_connected(error, what, detail)
-    return UserError(f"{what} failed: {said}.", detail=detail)
+    return UserError(f"{what} failed: {said}.", remedy=_LOOK, detail=detail)
 
 
 def _never_connected(error: psycopg.Error, what: str, detail: str) -> DatanikaError:
@@ -222,9 +258,11 @@ def _duckdb(error: duckdb.Error, what: str) -> DatanikaError:
         return TransientError(f"{what} was interrupted.", detail=text[:2000])
     if isinstance(error, duckdb.DataError):
         return BadData(
-            f"{what} met a value that does not fit: {_first_line(error)}", detail=text[:2000]
+            f"{what} met a value that does not fit: {_sentence(error)}",
+            remedy="Correct the value at the source, or leave the column out.",
+            detail=text[:2000],
         )
-    return UserError(f"{what} failed: {_first_line(error)}", detail=text[:2000])
+    return UserError(f"{what} failed: {_sentence(error)}", remedy=_LOOK, detail=text[:2000])
 
 
 def _sqlite(error: sqlite3.Error, what: str) -> DatanikaError:
@@ -233,7 +271,14 @@ def _sqlite(error: sqlite3.Error, what: str) -> DatanikaError:
         return TransientError(f"{what} found the SQLite file locked.", detail=str(error))
     if code == sqlite3.SQLITE_FULL:
         return _disk_full(str(error))
-    return UserError(f"{what} failed: {error}.", detail=str(error))
+    return UserError(f"{what} failed: {error}.", remedy=_LOOK, detail=str(error))
+
+
+def _sentence(error: BaseException) -> str:
+    """The system's own first words, with a full stop."""
+    text = _first_line(error).rstrip(" .!:")
+    # DuckDB opens with the class of the error, which says nothing to a person.
+    return f"{text.partition(' Error: ')[2] or text}."
 
 
 def _first_line(error: BaseException) -> str:

@@ -14,7 +14,14 @@ from common.errors import DatanikaError, TransientError, UserError
 from pipelines.engine.accounting import Outcome, failed, left_out, succeeded
 from pipelines.engine.destinations.base import CopyFeed, Destination, Feed, Order
 from pipelines.engine.dlt_record import Record
-from pipelines.engine.errors import TableLeftOut, TypesChanged, Unconvertible, translate
+from pipelines.engine.ends import directories_of
+from pipelines.engine.errors import (
+    TableLeftOut,
+    TypesChanged,
+    Unconvertible,
+    translate,
+    without_paths,
+)
 from pipelines.engine.events import Reporter, rows_text
 from pipelines.engine.lanes import Judging, can_copy, copied, strict
 from pipelines.engine.model import (
@@ -294,7 +301,9 @@ class Load:
         self._reporter.result(succeeded(outcome, _now(), text))
 
     def _failed(self, resource: Resource, error: Exception, started: str) -> None:
-        translated = translate(error, f"Loading {resource.label}")
+        translated = without_paths(
+            translate(error, f"Loading {resource.label}"), directories_of(self._spec)
+        )
         if resource.label not in translated.message and resource.name not in translated.message:
             translated.message = f"{resource.label}: {translated.message}"
         self._failures.append(translated)
@@ -315,7 +324,7 @@ class Load:
         error = kind(
             f"{len(failures)} of {tables} tables failed; the others were loaded. {named}{more}",
             field=failures[0].field,
-            remedy=failures[0].remedy,
+            remedy=failures[0].remedy or "Correct what they name and run again.",
             detail=failures[0].detail,
         )
         error.code = (

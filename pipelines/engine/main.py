@@ -6,11 +6,10 @@ from typing import Any
 
 import dlt
 
-from common.errors import DatanikaError
 from pipelines.engine import looks
 from pipelines.engine.endpoints import Limits
-from pipelines.engine.ends import destination_of, locked, reader_of
-from pipelines.engine.errors import translate
+from pipelines.engine.ends import destination_of, directories_of, locked, reader_of
+from pipelines.engine.errors import translate, without_paths
 from pipelines.engine.events import Emit, Reporter, rows_text
 from pipelines.engine.load import Load
 from pipelines.engine.session import Session
@@ -28,10 +27,9 @@ def load(spec: dict[str, Any], emit: Emit) -> None:
             destination = destination_of(spec, session)
             job = Load(spec, session, destination, lambda: reader_of(spec, session), reporter)
             summary = job.run()
-        except DatanikaError:
-            raise
         except Exception as error:
-            raise translate(error, "The load") from error
+            found = translate(error, "The load")
+            raise without_paths(found, directories_of(spec)) from error
     seconds = time.monotonic() - started
     reporter.log(
         f"{rows_text(summary['rows_loaded'])} in {summary['tables']} "
@@ -65,9 +63,8 @@ def _answer(spec: dict[str, Any], emit: Emit, look: looks.Look) -> None:
     with Session(Limits.from_spec(spec)) as session:
         try:
             value = look(spec, session)
-        except DatanikaError:
-            raise
         except Exception as error:
-            raise translate(error, "Looking at the destination") from error
+            found = translate(error, "Looking at the destination")
+            raise without_paths(found, directories_of(spec)) from error
     emit({"event": "data", "value": value})
     emit({"event": "done", "summary": {}})

@@ -246,6 +246,10 @@ def _direct(plan: ColumnPlan, column: SourceColumn) -> ColumnPlan:
     """PostgreSQL into PostgreSQL: the type stays what it is, whatever the hub would make of it."""
     kind, template, note = same_type(column.type)
     value = column.expression or ident(column.name)
+    if kind.endswith("[]"):
+        # Where rows are judged they go through the hub, and a list there as PostgreSQL spells it.
+        text = f"({value})::text"
+        plan = replace(plan, hub="VARCHAR", read=text, raw=text, load="{c}", parse="")
     return replace(plan, type=kind, direct=filled(template, value), note=note)
 
 

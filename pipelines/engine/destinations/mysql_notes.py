@@ -12,7 +12,7 @@ from pipelines.engine.destinations.base import LEDGER, STAGE_PREFIX, Order
 from pipelines.engine.model import Committed, Known, TablePlan
 
 if TYPE_CHECKING:
-    from pipelines.engine.destinations.mysql import MySqlDestination
+    from pipelines.engine.destinations.mysql_statements import MySqlStatements
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Note:
     known: Known
 
 
-def write(destination: "MySqlDestination", order: Order, done: Committed) -> None:
+def write(destination: "MySqlStatements", order: Order, done: Committed) -> None:
     """Within the caller's transaction, before the rename."""
     row = order.ledger_row(destination.pipeline_name, done)
     row["table_name"] = destination.stage_name(order.plan)
@@ -38,13 +38,13 @@ def write(destination: "MySqlDestination", order: Order, done: Committed) -> Non
     )
 
 
-def forget(destination: "MySqlDestination", plan: TablePlan) -> None:
+def forget(destination: "MySqlStatements", plan: TablePlan) -> None:
     """Of a load that did not happen. Before its stage is dropped, or it would seem to have happened."""
     stage = destination.text(destination.stage_name(plan))
     destination.run(f"DELETE FROM {destination.table(LEDGER)} WHERE table_name = {stage}")
 
 
-def left(destination: "MySqlDestination") -> list[Note]:
+def left(destination: "MySqlStatements") -> list[Note]:
     """The notes of replaces that happened."""
     rows = destination.query(
         "SELECT table_name, load_id, resource, cursor_column, cursor_value, cursor_edit, columns, committed_at"
@@ -61,7 +61,7 @@ def _note(row: tuple[Any, ...]) -> Note:
     return Note(row[0], kept["target"], row[1], row[2], known)
 
 
-def settle(destination: "MySqlDestination", note: Note) -> None:
+def settle(destination: "MySqlStatements", note: Note) -> None:
     """Give the ledger row its own name, within the caller's transaction."""
     columns = destination.text(json.dumps(note.known.columns))
     destination.run(

@@ -187,7 +187,9 @@ class PostgresDestination(SqlDestination):
 
     def write_rejects(self, feed: Feed) -> int:
         names = ", ".join(name for name, _ in REJECT_COLUMNS)
-        pipe = Written(feed.session, f"SELECT {names} FROM {feed.rejects}", _CSV)
+        # What makes a text unfit for PostgreSQL would make its reject unfit as well.
+        fields = names.replace("raw_value", "replace(raw_value, chr(0), '\\0') AS raw_value")
+        pipe = Written(feed.session, f"SELECT {fields} FROM {feed.rejects}", _CSV)
         statement = f"COPY {self.table(REJECTS)} ({names}) FROM STDIN (FORMAT csv)"
         return self._copy(statement, pipe.blocks(), None)
 

@@ -1,4 +1,4 @@
-"""CSV, JSON lines and Parquet files, a path or pattern a resource. Types are declared before the rows are read."""
+"""CSV, JSON and Parquet files, a path or pattern a resource. Types are declared before the rows are read."""
 
 import re
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from connections.connectors.base import Target
 from connections.connectors.csv_layout import Layout, layouts_of, read_csv
 from connections.connectors.duckdb_support import load_extension
 from connections.connectors.files import file_list
+from connections.connectors.json_errors import explain_malformed
 from connections.connectors.sql import quote_text
 from pipelines.engine.errors import RaggedFile, TypesChanged
 from pipelines.engine.model import Resource, SourceColumn, SourceTable
@@ -30,8 +31,8 @@ from pipelines.engine.sqltext import ident
 
 #: Rows the types are first taken from.
 SAMPLE_ROWS = 20_000
-#: Columns profiled in one query, so that a wide file does not make an endless one.
-_PROFILE_COLUMNS = 50
+#: What a file is by its ending; all others are JSON lines.
+_KINDS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json"}
 _MISFIT = re.compile(rf"{MISFIT}(.*)")
 
 
@@ -56,7 +57,7 @@ class FilesReader(DuckReader):
             return TypesChanged(misfit[1])
         if label in self._layouts and "CSV Error" in text:
             return self._ragged(label) or error
-        return error
+        return explain_malformed(text, self._target.files_root) or error
 
     def _describe(self, resource: Resource) -> SourceTable:
         files = policy.expand_glob(
@@ -66,10 +67,10 @@ class FilesReader(DuckReader):
         )
         kind = self._target.connector
         if kind == "files":
-            kind = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv"}.get(
-                files[0].suffix, "jsonl"
-            )
-        describe = {"csv": self._csv, "parquet": self._parquet}.get(kind, self._jsonl)
+            kind = _KINDS.get(files[0].suffix, "jsonl")
+        describe = {"csv": self._csv, "parquet": self._parquet, "json": self._json}.get(
+            kind, self._jsonl
+        )
         try:
             relation, columns = describe(resource.label, files)
         except duckdb.Error as error:
@@ -102,18 +103,15 @@ class FilesReader(DuckReader):
         rows = (
             relation if label in self._whole else f"(SELECT * FROM {relation} LIMIT {SAMPLE_ROWS})"
         )
-        found: dict[str, Seen] = {}
-        names = list(texts)
-        for start in range(0, len(names), _PROFILE_COLUMNS):
-            some = names[start : start + _PROFILE_COLUMNS]
-            fields = ", ".join(profile_sql(texts[name]) for name in some)
-            row = self.connection.execute(f"SELECT {fields} FROM {rows}").fetchone()
-            assert row is not None
-            width = len(row) // len(some)
-            for index, name in enumerate(some):
-                counts = row[index * width : (index + 1) * width]
-                found[name] = Seen(*(count or 0 for count in counts))
-        return found
+        # One set of patterns for all columns: patterns of their own cost a wide file seconds.
+        listed = ", ".join(f"{text} AS c{index}" for index, text in enumerate(texts.values()))
+        values = f"(UNPIVOT (SELECT {listed} FROM {rows}) ON COLUMNS(*) INTO NAME place VALUE v)"
+        counted = self.connection.execute(
+            f"SELECT place, {profile_sql('v')} FROM {values} GROUP BY place"
+        ).fetchall()
+        found = {row[0]: Seen(*(count or 0 for count in row[1:])) for row in counted}
+        # A column without any value does not appear.
+        return {name: found.get(f"c{index}", Seen()) for index, name in enumerate(texts)}
 
     def _ragged(self, label: str) -> RaggedFile | None:
         """Read once more, this time writing down the lines that do not fit; the first is named."""
@@ -146,14 +144,22 @@ class FilesReader(DuckReader):
             detail=f"{text[:300]}\n{said[:300]}",
         )
 
-    # --- JSON lines ----------------------------------------------------------------------------
+    # --- JSON ----------------------------------------------------------------------------------
 
     def _jsonl(self, label: str, files: list[Path]) -> tuple[str, tuple[SourceColumn, ...]]:
-        # Every line is looked at: DuckDB would leave out a key that the sample did not have.
-        found = self.columns_of(_read_json(files, "sample_size = -1"))
+        return self._objects(label, files, "format = 'newline_delimited'")
+
+    def _json(self, label: str, files: list[Path]) -> tuple[str, tuple[SourceColumn, ...]]:
+        return self._objects(label, files, "format = 'auto'")
+
+    def _objects(
+        self, label: str, files: list[Path], form: str
+    ) -> tuple[str, tuple[SourceColumn, ...]]:
+        # Every object is looked at: DuckDB would leave out a key that the sample did not have.
+        found = self.columns_of(_read_json(files, f"{form}, sample_size = -1"))
         declared = {column.name: _declared(column.type) for column in found}
         names = ", ".join(f"{quote_text(name)}: '{kind}'" for name, kind in declared.items())
-        relation = _read_json(files, f"columns = {{{names}}}")
+        relation = _read_json(files, f"{form}, columns = {{{names}}}")
         loose = {
             column.name: ident(column.name)
             for column in found
@@ -161,7 +167,25 @@ class FilesReader(DuckReader):
         }
         self._whole.add(label)
         seen = self._profile(label, relation, loose) if loose else {}
-        return relation, tuple(_json_column(column, seen.get(column.name)) for column in found)
+        small = self._small(relation, [c.name for c in found if c.type in ("UBIGINT", "HUGEINT")])
+        return relation, tuple(
+            SourceColumn(column.name, "BIGINT", True, f"CAST({ident(column.name)} AS BIGINT)")
+            if column.name in small
+            else _json_column(column, seen.get(column.name))
+            for column in found
+        )
+
+    def _small(self, relation: str, names: list[str]) -> set[str]:
+        """Of columns of whole numbers those that fit a BIGINT; both signs alone make DuckDB think of more."""
+        if not names:
+            return set()
+        fits = ", ".join(
+            f"bool_and(TRY_CAST({ident(name)} AS BIGINT) IS NOT NULL) "
+            f"FILTER ({ident(name)} IS NOT NULL)"
+            for name in names
+        )
+        row = self.connection.execute(f"SELECT {fits} FROM {relation}").fetchone() or ()
+        return {name for name, fit in zip(names, row, strict=True) if fit is not False}
 
     # --- Parquet -------------------------------------------------------------------------------
 
@@ -178,8 +202,9 @@ def _pointed(name: str) -> str:
 
 def _read_json(files: list[Path], options: str) -> str:
     return (
-        f"read_json({file_list(files)}, format = 'newline_delimited', records = true, union_by_name = true,"
-        f" hive_partitioning = false, {options})"
+        f"read_json({file_list(files)}, records = true, union_by_name = true,"
+        # Many keys are still columns, not one map.
+        f" map_inference_threshold = -1, hive_partitioning = false, {options})"
     )
 
 
@@ -200,7 +225,8 @@ def _declared(kind: str) -> str:
 def _json_column(column: SourceColumn, seen: Seen | None) -> SourceColumn:
     name, kind = column.name, _declared(column.type)
     if kind == "JSON":
-        return SourceColumn(name, "JSON", True, note="nested or of several types, kept as JSON")
+        note = "nested or of several types, kept as JSON; numbers in it are floats"
+        return SourceColumn(name, "JSON", True, note=note)
     if seen is None:
         return SourceColumn(name, kind)
     decided: Any = decide_number(seen) if _family(column.type) == "number" else decide_moment(seen)

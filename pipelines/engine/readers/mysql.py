@@ -58,7 +58,7 @@ class MySqlReader(Reader):
 
     def __init__(self, target: Target, session: Session) -> None:
         self._target, self._session, self._is_attached = target, session, False
-        self._connection = mysql_connection.connect(target)
+        self._connection: Any = mysql_connection.connect(target)
         #: In every statement of DuckDB's client, so that a cancel can find those on the server.
         self._mark = f"datanika {uuid.uuid4().hex}"
         self._forget = on_cancel(self._stop)

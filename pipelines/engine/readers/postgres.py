@@ -7,9 +7,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
+import duckdb
 import psycopg
 
 from common.children.hooks import on_cancel
+from common.errors import TransientError
 from connections.connectors.base import Target
 from connections.connectors.duckdb_support import load_extension
 from connections.connectors.sql import Dialect, quote_text
@@ -27,6 +29,9 @@ from pipelines.engine.types.to_postgres import portable_binary
 
 #: Blocks of about 256 kB read ahead of the writer.
 _QUEUED_BLOCKS = 8
+
+#: libpq's own words; there is no code in what DuckDB raises.
+_LOST = ("terminating connection", "server closed the connection", "SSL connection has been closed")
 
 _CATALOGUE = """
 SELECT n.nspname, c.relname, c.relkind::text, c.reltuples::bigint, a.attname, a.attnotnull,
@@ -51,6 +56,7 @@ class PostgresReader(Reader):
     def __init__(self, target: Target, session: Session) -> None:
         self._target, self._session, self._is_attached = target, session, False
         self._forget_attached: Callable[[], None] | None = None
+        self._relations: dict[str, str] = {}
         self._open()
 
     def _open(self) -> None:
@@ -101,6 +107,7 @@ class PostgresReader(Reader):
         for resource in tables:
             if group := grouped.get((resource.schema or "public", resource.name)):
                 found[resource.label] = _table(group)
+        self._relations |= {label: table.relation for label, table in found.items()}
         return found
 
     def _query(self, resource: Resource) -> SourceTable:
@@ -141,6 +148,19 @@ class PostgresReader(Reader):
         )
         self._is_attached = True
         self._forget_attached = on_cancel(lambda: postgres_end_sessions(self._target, name))
+
+    def explain(self, error: Exception, label: str) -> Exception:
+        """DuckDB hands on the server's words without their code: the server itself is asked once more."""
+        if not isinstance(error, duckdb.Error) or not self._is_attached:
+            return error
+        try:
+            with self.snapshot():
+                self.row(f"SELECT 1 FROM {self._relations.get(label, '(SELECT 1) AS t')} LIMIT 0")
+        except psycopg.Error as found:
+            return found
+        if any(words in str(error) for words in _LOST):
+            return TransientError("The connection to the source was lost.", detail=str(error)[:500])
+        return error
 
     def copy(self, plan: TablePlan, conditions: Sequence[str], load_id: str) -> "CopyRows":
         """The rows as COPY writes them, each column in the destination's own type; within ``snapshot()``."""

@@ -69,7 +69,10 @@ def _special(kind: str) -> Mapping:
         return Mapping("INTERVAL", raw=_TEXT, parse="TRY_CAST({c} AS INTERVAL)")
     if kind == "money":
         return Mapping(
-            hub.NUMERIC, read="({c})::numeric::text", raw=_TEXT, note="money, kept as a number"
+            hub.NUMERIC,
+            read="({c})::numeric::text",
+            raw="({c})::numeric::text",
+            note="money, kept as a number",
         )
     if kind.endswith("[]"):
         return Mapping(

@@ -6,8 +6,8 @@ from pipelines.engine.sqltext import filled
 from pipelines.engine.types import hub
 
 _DECIMAL = re.compile(r"^DECIMAL\(\d+,(\d+)\)$")
-#: PostgreSQL writes "4713-01-01 BC", DuckDB reads "4713-01-01 (BC)".
-_ERA = "replace({c}, ' BC', ' (BC)')"
+#: PostgreSQL writes "4713-01-01 00:00:00 BC", DuckDB reads "4713-01-01 (BC) 00:00:00".
+_ERA = "regexp_replace({c}, '^([^ ]+)(.*) BC$', '\\1 (BC)\\2')"
 _NUMBER = r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?|[+-]?NaN|[+-]?Infinity"
 
 

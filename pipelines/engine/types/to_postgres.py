@@ -43,12 +43,21 @@ _NANOSECONDS = (
     "CASE WHEN epoch_ns({c}) % 1000 <> 0 THEN error('nanoseconds do not fit')"
     " ELSE CAST({c} AS TIMESTAMP) END"
 )
+_FIRST_DAY = "'4714-11-24 (BC)'"
+_HOLDS = {
+    "VARCHAR": "NOT contains({c}, chr(0))",
+    "DATE": f"NOT isfinite({{c}}) OR {{c}} BETWEEN {_FIRST_DAY}::DATE AND DATE '5874897-12-31'",
+    "TIMESTAMP": f"NOT isfinite({{c}}) OR {{c}} >= {_FIRST_DAY}::TIMESTAMP",
+    "TIMESTAMPTZ": f"NOT isfinite({{c}}) OR {{c}} >= {_FIRST_DAY}::TIMESTAMPTZ",
+    "TIMESTAMP_NS": "epoch_ns({c}) % 1000 = 0",
+}
 
 
 def land(kind: str) -> Landing:
     """The PostgreSQL type of a hub type, and how its value is written into the COPY."""
     if plain := _BINARY.get(kind):
-        return Landing(plain, write="CAST({c} AS VARCHAR)" if kind == "JSON" else "{c}")
+        write = "CAST({c} AS VARCHAR)" if kind == "JSON" else "{c}"
+        return Landing(plain, write=write, holds=_HOLDS.get(kind, ""))
     if wider := _WIDENED.get(kind):
         return Landing(_BINARY[wider], write=f"CAST({{c}} AS {wider})")
     if kind.startswith("DECIMAL"):
@@ -60,7 +69,7 @@ def land(kind: str) -> Landing:
     if kind in ("TIMESTAMP_S", "TIMESTAMP_MS"):
         return Landing(_BINARY["TIMESTAMP"], write="CAST({c} AS TIMESTAMP)")
     if kind == "TIMESTAMP_NS":
-        return Landing(_BINARY["TIMESTAMP"], write=_NANOSECONDS)
+        return Landing(_BINARY["TIMESTAMP"], write=_NANOSECONDS, holds=_HOLDS[kind])
     if kind == "TIMETZ":
         return Landing("time with time zone", write="CAST({c} AS VARCHAR)")
     if kind.startswith("ENUM"):

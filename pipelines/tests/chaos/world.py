@@ -24,6 +24,11 @@ class Mode:
     strategy: str = ""
     cursor: bool = False
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether another load, with another id, brings what a lost one did not, and nothing twice."""
+        return self.cursor or self.disposition != "append"
+
     def __str__(self) -> str:
         words = [self.disposition, self.strategy, "cursor" if self.cursor else ""]
         return "-".join(word for word in words if word)

@@ -18,11 +18,10 @@ def differences(
     """A sentence for every column that is not what its expectation says."""
     table = result["target"]
     conversions = {one["column"]: one for one in result["conversions"]}
-    rejects = {one["column"]: one for one in result["rejects"]}
     rejecting = {column.name for column in columns if column.at(destination) == REJECTED}
     missing = source.rows.keys() - found.rows.keys()
     for name in rejecting:
-        for problem in _rejected(source, found, name, rejects.get(name)):
+        for problem in _rejected(source, found, name, result["rejects"]):
             yield f"{table}.{name}: {problem}"
     if (missing and not rejecting) or found.rows.keys() - source.rows.keys():
         yield f"{table}: {len(found.rows)} rows instead of {len(source.rows)}"
@@ -32,6 +31,9 @@ def differences(
         for problem in _column(source, found, column, destination, conversions.get(column.name)):
             kinds = f"{source.types.get(column.name)} → {found.types.get(column.name)}"
             yield f"{table}.{column.name} ({kinds}): {problem}"
+    for reject in result["rejects"]:
+        if reject["column"] not in rejecting:
+            yield f"{table}.{reject['column']}: rows were rejected: {reject}"
     unknown = conversions.keys() - {column.name for column in columns}
     if unknown:
         yield f"{table}: conversions of {sorted(unknown)}, which it does not have"
@@ -67,17 +69,19 @@ def _note(source: Grid, name: str, note: dict[str, Any]) -> Iterator[str]:
         yield "the report does not say what the conversion is"
 
 
-def _rejected(source: Grid, found: Grid, name: str, reject: dict[str, Any] | None) -> Iterator[str]:
+def _rejected(source: Grid, found: Grid, name: str, rejects: list[dict[str, Any]]) -> Iterator[str]:
     with_value = {key for key, row in source.rows.items() if not row[name].is_null}
     for key in sorted(with_value & found.rows.keys()):
         before, after = source.rows[key][name], found.rows[key][name]
         yield f"row {key}: expected to be rejected, but {_shown(before)} became {_shown(after)}"
     if source.rows.keys() - with_value - found.rows.keys():
         yield "rows without a value are missing too"
-    if reject is None:
-        yield "no reject was reported"
-    elif reject["count"] != len(with_value) or not reject["reason"]:
-        yield f"reported as {reject}, but {len(with_value)} rows have a value"
+    # One entry for each reason.
+    mine = [one for one in rejects if one["column"] == name]
+    if sum(one["count"] for one in mine) != len(with_value):
+        yield f"reported as {mine}, but {len(with_value)} rows have a value"
+    if not all(one["reason"] for one in mine):
+        yield f"without a reason: {mine}"
 
 
 def accounts(result: dict[str, Any], source: Grid, found: Grid) -> Iterator[str]:

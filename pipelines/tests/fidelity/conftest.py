@@ -26,6 +26,10 @@ def route(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Route]:
                 end = server_end(key, server.url)
                 assert isinstance(end, MysqlEnd)
                 cleanup.callback(end.drop)
+                # The database a connection names has to be there; that of the dataset is the engine's to make.
+                end.run()
+                # The connection works in a database that is there, at either end.
+                end.run()
                 return end
             return local_end(key, files, name)
 

@@ -251,6 +251,8 @@ class DuckDbEnd(End):
 
 
 class SqliteEnd(End):
+    """A database without schemas: the tables of a dataset that is not "main" are told apart by a prefix."""
+
     key = "sqlite"
     schema = "main"
     dataset = "main"
@@ -269,9 +271,15 @@ class SqliteEnd(End):
     def tables(self, schema: str) -> set[str]:
         with closing(sqlite3.connect(self.path)) as connection:
             rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            return {name for (name,) in rows}
+            names = {name for (name,) in rows}
+        prefix = self._prefix(schema)
+        return {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+
+    def _prefix(self, schema: str) -> str:
+        return "" if schema == self.schema else f"{schema}__"
 
     def read(self, schema: str, table: str, key: str = "id") -> Grid:
+        table = self._prefix(schema) + table
         with closing(sqlite3.connect(self.path)) as connection:
             described = connection.execute(f"PRAGMA table_xinfo({ident(table)})").fetchall()
             types = {row[1]: row[2].upper() for row in described}
@@ -286,6 +294,7 @@ class SqliteEnd(End):
 
     def texts(self, schema: str, table: str, columns: Sequence[str]) -> list[tuple[Any, ...]]:
         parts = ", ".join(f"CAST({ident(name)} AS TEXT)" for name in columns)
+        table = self._prefix(schema) + table
         with closing(sqlite3.connect(self.path)) as connection:
             return connection.execute(f"SELECT {parts} FROM {ident(table)}").fetchall()
 

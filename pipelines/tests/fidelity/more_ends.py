@@ -144,6 +144,7 @@ class ParquetEnd(End):
         return {path.name for path in place.iterdir() if path.is_dir()} if place.is_dir() else set()
 
     def read(self, schema: str, table: str, key: str = "id") -> Grid:
+        # As a reader looks who knows the layout and nothing of ours.
         files = sorted((self.path / schema / table).glob("*/*.parquet"))
         assert files, f"no file of {table}"
         return read_parquet(files, key)
@@ -157,7 +158,11 @@ class ParquetEnd(End):
 
 
 def read_parquet(files: list[Path], key: str = "id") -> Grid:
-    found = pa.concat_tables([pq.read_table(file, partitioning=None) for file in files])
+    # Files of one table may differ in their columns: one that is missing is NULL. Every file counts, also one
+    # that begins with "_": not all readers leave those out.
+    found = pa.concat_tables(
+        [pq.ParquetFile(file).read() for file in files], promote_options="permissive"
+    )
     types = {field.name: str(field.type) for field in found.schema}
     columns = {name: _arrow_cells(found[name]) for name in found.column_names}
     rows = ({name: columns[name][number] for name in columns} for number in range(found.num_rows))

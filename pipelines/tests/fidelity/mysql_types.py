@@ -18,9 +18,9 @@ _NUMBERS = (
     col("b", "boolean", "true", "false"),
     col("b2", "tinyint(1)", "0", "1", "2", "-128"),
     col("n12", "decimal(12,2)", "9999999999.99", "-9999999999.99", "0.01", "1.10"),
-    col("n38", "decimal(38,10)", f"{'9' * 28}.{'9' * 10}", f"-{'9' * 28}.{'9' * 10}"),
+    col("n38", "decimal(38,10)", f"{'9' * 28}.{'9' * 10}", f"-{'9' * 28}.{'9' * 10}", sqlite="converted:text"),
     col("n65", "decimal(65,30)", f"{'9' * 35}.{'9' * 30}", "1e-30", "-1",
-        postgres="exact", mysql="exact", others="converted:text"),
+        postgres="exact", others="converted:text"),
     col("f4", "float", "0.1", "3.40282e38", "-1.5", "0"),
     col("f8", "double", "0.1", "1.7976931348623157e308", "5e-324", "-0.30000000000000004"),
     col("bit1", "bit(1)", "b'1'", "b'0'"),
@@ -41,7 +41,8 @@ _TEXTS = (
     col("bin", "binary(4)", "x'00ff0000'", "'ab'"),
     col("vb", "varbinary(20)", "x''", "x'00ff41275c0a'"),
     col("bl", "longblob", "x''", "x'00ff'", "repeat(x'00ff', 5000)"),
-    col("js", "json", *quoted('{"a": 1.10, "b": [1, null]}', "null", '"x"', "[]")),
+    col("js", "json", *quoted('{"a": 1.10, "b": [1, null]}', "null", '"x"', "[]"),
+        mysql="converted:json", sqlite="converted:json"),
     col("u", "uuid", "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'"),
     col("ip6", "inet6", "'2001:db8::1'", "'::'"),
     col("ip4", "inet4", "'10.0.0.1'"),
@@ -49,15 +50,15 @@ _TEXTS = (
 
 _TIMES = (
     col("d", "date", "'1000-01-01'", "'0001-01-01'", "'2024-02-29'", "'9999-12-31'"),
-    col("d_zero", "date", "'0000-00-00'", "'2024-00-00'", mysql="exact", others="rejected"),
+    col("d_zero", "date", "'0000-00-00'", "'2024-00-00'", others="rejected"),
     col("dt", "datetime", "'1000-01-01 00:00:00'", "'9999-12-31 23:59:59'"),
     col("dt6", "datetime(6)", "'0001-01-01'", "'2024-02-29 12:00:00.000001'", "'9999-12-31 23:59:59.999999'"),
-    col("dt_zero", "datetime", "'0000-00-00 00:00:00'", mysql="exact", others="rejected"),
+    col("dt_zero", "datetime", "'0000-00-00 00:00:00'", others="rejected"),
     col("tz", "timestamp(6) null", "'1970-01-01 00:00:01'", "'2038-01-19 03:14:07.999999'", "'2024-07-01 00:30:00.5'",
-        sqlite="converted:text"),
+        mysql="converted:utc", sqlite="converted:text"),
     col("tm", "time(6)", "'00:00:00'", "'23:59:59.999999'"),
     col("tm_far", "time(6)", "'838:59:59'", "'-838:59:59'", "'-00:00:00.5'",
-        mysql="exact", others="converted:text"),
+        others="converted:text"),
 )  # fmt: skip
 
 _SPECIALS = (

@@ -4,6 +4,7 @@ A rule judges one value: the cell at the source and the cell found at the destin
 describes is a loss, whatever the report calls it.
 """
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
@@ -43,6 +44,14 @@ def _json(source: Cell, found: Cell) -> bool:
             return bool(canonical_json(found.value) == wanted)
         return False
     return bool(found.value == ("json", wanted))
+
+
+def _json_floats(source: Cell, found: Cell) -> bool:
+    """A JSON list or object with the same contents, its numbers being the nearest doubles."""
+    text = found.value if isinstance(found.value, str) else found.value[1]
+    with suppress(ValueError):
+        return bool(json.loads(source.value[1]) == json.loads(text))
+    return False
 
 
 def _number(source: Cell, found: Cell) -> bool:
@@ -88,6 +97,7 @@ RULES: dict[str, Rule] = {
     "same": same,
     "text": _text,
     "json": _json,
+    "json floats": _json_floats,
     "number": _number,
     "float": _float,
     "utc": _utc,

@@ -47,7 +47,7 @@ def parse(kind: str, text: str) -> Any:
     if kind in ("time", "timetz"):
         return _time(kind, text)
     if kind == "interval":
-        return ("interval", *(int(part) for part in text.split(",")))
+        return _interval(text)
     if kind in ("json", "array"):
         return (kind, canonical_json(text))
     if kind == "bytes":
@@ -112,6 +112,18 @@ def _time(kind: str, text: str) -> Any:
     nanos = _clock(hour, minute, second) * _NANO + int((fraction or "").ljust(9, "0") or 0)
     nanos = -nanos if sign else nanos
     return ("time", nanos) if kind == "time" else ("timetz", nanos, _offset(zone or "Z"))
+
+
+def _interval(text: str) -> Any:
+    """Months, days and microseconds; of "1,2,3" or of "1 year 2 mons -3 days 04:05:06.7"."""
+    if text.count(",") == 2:
+        return ("interval", *map(int, text.split(",")))
+    found = {"year": 0, "mon": 0, "day": 0}
+    for number, unit in re.findall(r"(-?\d+) (year|mon|day)(?:th)?s?", text):
+        found[unit] += int(number)
+    rest = re.sub(r"-?\d+ (?:year|mon|day)(?:th)?s?", "", text).strip()
+    nanos = _time("time", rest)[1] if rest else 0
+    return ("interval", found["year"] * 12 + found["mon"], found["day"], nanos // 1000)
 
 
 def _offset(zone: str) -> int:
