@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.urls import reverse
+from django.utils.http import urlencode
 
 from connections.models import Connection
 from orchestration.models import Run, Schedule
@@ -18,6 +19,12 @@ def page(organization: Organization, name: str, *args: Any) -> str:
 
 def pipeline_url(organization: Organization, slug: str) -> str:
     return page(organization, "pipelines:pipeline-detail", slug)
+
+
+def rejects_url(organization: Organization, slug: str, table: str) -> str:
+    """The rejected rows of one table (of the destination) of a pipeline."""
+    url = page(organization, "pipelines:pipeline-rejects", slug)
+    return f"{url}?{urlencode({'table': table})}"
 
 
 def transformation_url(organization: Organization, name: str) -> str:

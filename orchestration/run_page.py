@@ -21,6 +21,7 @@ from orchestration.models import (
     StepKind,
     Trigger,
 )
+from orchestration.run_report import Report, asked_words, report_of, title_of
 from orchestration.selectors import (
     neighbours,
     results_of,
@@ -74,10 +75,20 @@ class ResultView:
     url: str
     #: ``14 read, 2 rejected``: what beside the loaded rows is not zero.
     accounting: str
-    notes: list[str]
+    #: What a load said about the table; None for transformations.
+    report: Report | None
     #: The name, told apart where two pipelines of the run have a table of that name.
     label: str
     tests: list[TestView] = field(default_factory=list)
+    #: Where the rejected rows of the table are; empty when there are none to see.
+    rejects_url: str = ""
+
+    @property
+    def status(self) -> str:
+        """The key of the status table: a table with rejected or differing rows is told apart."""
+        differed = self.report is not None and self.report.verified == "differed"
+        warned = bool(self.result.rows_rejected) or differed
+        return "warning" if warned and self.result.status == "succeeded" else self.result.status
 
 
 @dataclass(frozen=True)
@@ -107,6 +118,14 @@ class RunView:
     @property
     def started_by(self) -> str:
         return started_by(self.run)
+
+    @property
+    def asked(self) -> str:
+        return asked_words(self.run)
+
+    @property
+    def title(self) -> str:
+        return title_of(self.run)
 
     @property
     def attempt(self) -> RunStep | None:
@@ -190,16 +209,17 @@ def _step_view(run: Run, step: RunStep, results: list[RunStepResult], *, several
             result=result,
             url=_result_url(run, step, result),
             accounting=_accounting(result),
-            notes=_notes(result),
+            report=report_of(result) if result.kind == "table" else None,
             label=f"{step.name} · {result.name}" if several and step.pipeline_id else result.name,
             tests=tests.pop(result.name, []),
+            rejects_url=_rejects_url(run, step, result),
         )
         for result in results
         if result.kind != "test"
     ]
     # A test of something that was not built in this run still has to be seen.
     orphans = [test for group in tests.values() for test in group]
-    views += [ResultView(test.result, "", "", [], test.label, [test]) for test in orphans]
+    views += [ResultView(test.result, "", "", None, test.label, [test]) for test in orphans]
     return StepView(step, shown_status(step), _step_url(run, step), views)
 
 
@@ -217,6 +237,12 @@ def _result_url(run: Run, step: RunStep, result: RunStepResult) -> str:
     return ""
 
 
+def _rejects_url(run: Run, step: RunStep, result: RunStepResult) -> str:
+    if not result.rows_rejected or step.pipeline is None or step.pipeline.is_deleted:
+        return ""
+    return links.rejects_url(run.organization, step.pipeline.slug, result.target)
+
+
 def _accounting(result: RunStepResult) -> str:
     parts = []
     for name, word in _ROW_WORDS:
@@ -225,19 +251,6 @@ def _accounting(result: RunStepResult) -> str:
         if value and not (name == "rows_read" and value == result.rows_loaded):
             parts.append(f"{format_count(value)} {_(word)}")
     return ", ".join(parts)
-
-
-def _notes(result: RunStepResult) -> list[str]:
-    notes = [_conversion(item) for item in result.details.get("conversions") or []]
-    cursor = result.details.get("cursor") or {}
-    if cursor.get("after") is not None and cursor.get("after") != cursor.get("before"):
-        notes.append(_("cursor %(column)s is now at %(after)s") % cursor)
-    return notes
-
-
-def _conversion(item: dict[str, Any] | str) -> str:
-    # Runs of earlier versions kept the text alone.
-    return item if isinstance(item, str) else f"{item['column']}: {item['text']}"
 
 
 def _test(result: RunStepResult) -> TestView:
@@ -288,9 +301,8 @@ def _nested(view: StepView) -> Iterator[TimelineStep]:
         return
     for shown in view.results[:NESTED]:
         result = shown.result
-        status = "warning" if result.rows_rejected else result.status
         yield TimelineStep(
-            result.name, status, result.started_at, result.finished_at, depth=1, url=shown.url
+            result.name, shown.status, result.started_at, result.finished_at, depth=1, url=shown.url
         )
     if len(view.results) > NESTED:
         more = _("and %d more") % (len(view.results) - NESTED)

@@ -16,6 +16,7 @@ from orchestration import links, services
 from orchestration.errors import InvalidSelection
 from orchestration.models import Run
 from orchestration.run_page import line_as_json, view_of
+from orchestration.run_report import asked_words
 from orchestration.selectors import (
     RunFilter,
     last_lines,
@@ -77,8 +78,13 @@ def run_list(request: OrganizationRequest) -> HttpResponse:
 
 def _compact(request: OrganizationRequest, wanted: RunFilter) -> HttpResponse:
     page = page_of_runs(request.organization, wanted, size=COMPACT)
+    runs = [*page.active, *page.ended][:COMPACT]
+    for run in runs:
+        # The page around it knows what it is of, but not what was asked, or that it was part of more.
+        own = run.target == wanted.target and not run.select
+        run.said = asked_words(run) if own else run.title  # type: ignore[attr-defined]
     context = {
-        "runs": [*page.active, *page.ended][:COMPACT],
+        "runs": runs,
         "page": page,
         "active": bool(page.active),
         "wanted": wanted,
@@ -108,21 +114,38 @@ def _number(text: str | None) -> int | None:
 @require_POST
 @requires(Permission.RUN)
 def run_create(request: OrganizationRequest) -> HttpResponse:
-    """Start ``target`` (narrowed or widened by ``select``) and go to the run; the same token starts it once."""
+    """Start ``target`` (narrowed or widened by ``select``) and go to the run; the same token starts it once.
+
+    What else may be asked of a pipeline: ``full_refresh``, ``tables``, ``cursor_from`` and ``cursor_to``,
+    ``replay_rejects``.
+    """
     # Boxes ticked in a list send one term each; none of them ticked must not mean everything.
     select = " ".join(request.POST.getlist("select")).strip()
     if request.POST.get("from_list") and not select:
         raise InvalidSelection("Nothing is selected.", remedy="Tick what is to be built.")
+    replays = _is_on(request, "replay_rejects")
+    if replays and not request.POST.getlist("tables"):
+        raise InvalidSelection(
+            "No table is selected.", field="tables", remedy="Tick the tables to try again."
+        )
     run = services.request_run(
         organization=request.organization,
         actor=request.actor,
         target=request.POST.get("target", ""),
         select=select,
-        full_refresh=request.POST.get("full_refresh") in {"1", "on", "true"},
+        full_refresh=_is_on(request, "full_refresh"),
+        tables=request.POST.getlist("tables"),
+        cursor_from=request.POST.get("cursor_from", ""),
+        cursor_to=request.POST.get("cursor_to", ""),
+        replay_rejects=replays,
         idempotency_key=request.POST.get("token", "")[:80],
     )
     say(request, _("Run #%d is queued.") % run.number)
     return redirect(links.run_url(run))
+
+
+def _is_on(request: OrganizationRequest, name: str) -> bool:
+    return request.POST.get(name) in {"1", "on", "true"}
 
 
 @require_GET

@@ -12,6 +12,7 @@ from connections.models import Connection
 from pipelines import services
 from pipelines.definition import PipelineDefinition
 from pipelines.models import Mode, Pipeline, WriteDisposition
+from pipelines.settings_form import BASE
 from pipelines.wizard import Draft, step_items, with_targets
 from tenants.actors import Actor
 
@@ -44,6 +45,28 @@ class Holder(ABC):
     def dispositions(self) -> frozenset[str]:
         return frozenset(WriteDisposition.values)
 
+    @property
+    @abstractmethod
+    def defaults(self) -> dict[str, Any]:
+        """What holds for tables that do not say otherwise."""
+
+    @property
+    def inherited(self) -> dict[str, Any] | None:
+        """The defaults where a table may leave something to them; a single table has nobody to leave it to."""
+        alone = self.mode == Mode.SINGLE_TABLE and self.defaults == BASE
+        return None if alone else self.defaults
+
+    @property
+    def may_remove(self) -> bool:
+        """Whether a table may go: settings apart always, what is loaded only where something else is left."""
+        if self.mode == Mode.FULL_DATABASE:
+            return True
+        return self.mode != Mode.SINGLE_TABLE and len(self.resources) > 1
+
+    def query_of(self, name: str) -> str:
+        """The SQL of a query; empty for tables and files."""
+        return next((one.get("query", "") for one in self.resources if one["name"] == name), "")
+
     def resource(self, position: int) -> dict[str, Any]:
         if position >= len(self.resources):
             raise NotFound("There is no such table in this pipeline.")
@@ -62,8 +85,7 @@ class Holder(ABC):
         names = [one["name"] for one in self.resources]
         if name in names:
             return names.index(name)
-        new = {"name": name, "write_disposition": str(WriteDisposition.REPLACE)}
-        self.save(actor, with_targets([*self.resources, new]))
+        self.save(actor, with_targets([*self.resources, {"name": name}]))
         return len(names)
 
     def remove(self, actor: Actor, position: int) -> str:
@@ -72,10 +94,12 @@ class Holder(ABC):
         self.save(actor, [one for i, one in enumerate(self.resources) if i != position])
         return name
 
-    def describe(self, name: str) -> tuple[dict[str, Any] | None, UserError | None]:
+    def describe(
+        self, name: str, query: str = ""
+    ) -> tuple[dict[str, Any] | None, UserError | None]:
         """Columns and key of a table as its source declares them, or why it did not say."""
         try:
-            return runner.describe(self.source, schema=self.schema, table=name), None
+            return runner.describe(self.source, schema=self.schema, table=name, query=query), None
         except UserError as error:
             return None, error
 
@@ -89,6 +113,10 @@ class DraftHolder(Holder):
         self.draft = draft
         self.source, self.schema, self.mode = draft.source, draft.schema, draft.mode
         self.resources = draft.resources
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        return {key: self.draft.data.get(key) or value for key, value in BASE.items()}
 
     def save(
         self, actor: Actor, resources: list[dict[str, Any]], *, version: int | None = None
@@ -121,6 +149,11 @@ class PipelineHolder(Holder):
     @property
     def dispositions(self) -> frozenset[str]:
         return self.pipeline.destination.type.capabilities.write_dispositions
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        whole = self.definition.as_dict()
+        return {key: whole[key] for key in BASE}
 
     def save(
         self, actor: Actor, resources: list[dict[str, Any]], *, version: int | None = None

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,9 +13,35 @@ from connections.models import Connection, DatasetTable
 from pipelines import yaml
 from pipelines.definition import PipelineDefinition, ResourceDefinition
 from pipelines.described import definition_of
+from pipelines.history import (
+    CursorMove,
+    RunHistory,
+    TableLoad,
+    history,
+    register_history,
+)
 from pipelines.models import Mode, Pipeline, PipelineDraft, PipelineResource
 from pipelines.wording import event_words, filter_words, is_incremental, sync_words, write_words
 from tenants.models import Organization, User
+
+#: The door of this app for reads: what the app above answers about runs is declared in ``history``.
+__all__ = [
+    "MAX_CHANGES",
+    "Change",
+    "CursorMove",
+    "DiffLine",
+    "RunHistory",
+    "TableLoad",
+    "TableRow",
+    "changes_of",
+    "definitions_of",
+    "destinations_of",
+    "drafts_of",
+    "list_pipelines",
+    "register_history",
+    "sources_of",
+    "tables_of",
+]
 
 #: More changes than a person reads; the audit log has them all.
 MAX_CHANGES = 20
@@ -74,16 +100,21 @@ class TableRow:
     cursor_value: str = ""
     filters: tuple[str, ...] = ()
     columns: int | None = None
-    rows: int | None = None
     loaded_at: datetime | None = None
+    #: What the last run of it came to; None before the first.
+    last: TableLoad | None = None
 
 
 def tables_of(pipeline: Pipeline) -> list[TableRow]:
     """The tables with settings in their order, then what a whole database brought besides."""
     known = {table.name: table for table in _loaded(pipeline)}
+    last = history().tables(pipeline)
     definition = definition_of(pipeline)
     rows = [
-        _row(pipeline, position, definition.filled(one), known.pop(one.target, None))
+        replace(
+            _row(pipeline, position, definition.filled(one), known.pop(one.target, None)),
+            last=last.get(one.target),
+        )
         for position, one in enumerate(definition.resources)
     ]
     if definition.mode is Mode.FULL_DATABASE:
@@ -97,8 +128,8 @@ def tables_of(pipeline: Pipeline) -> list[TableRow]:
                 sync=sync_words(default, ""),
                 write=write_words(default, (), strategy),
                 columns=len(table.columns) or None,
-                rows=table.row_count,
                 loaded_at=table.loaded_at,
+                last=last.get(table.name),
             )
             for table in known.values()
         ]
@@ -130,7 +161,6 @@ def _row(
         cursor_value=str(state.get("value") or ""),
         filters=tuple(filter_words(item) for item in resource.filters),
         columns=(len(table.columns) or None) if table else None,
-        rows=table.row_count if table else None,
         loaded_at=table.loaded_at if table else None,
     )
 

@@ -2,14 +2,23 @@
 
 from django.urls import path
 
-from pipelines import views, views_resources, views_wizard
+from pipelines import (
+    views,
+    views_list,
+    views_refresh,
+    views_rejects,
+    views_resources,
+    views_state,
+    views_what,
+    views_wizard,
+)
 
 app_name = "pipelines"
 
 wizard = [
     path("new/", views_wizard.pipeline_create, name="pipeline-create"),
     path("new/<int:draft>/source/", views_wizard.draft_source, name="draft-source"),
-    path("new/<int:draft>/what/", views_wizard.draft_what, name="draft-what"),
+    path("new/<int:draft>/what/", views_what.draft_what, name="draft-what"),
     path("new/<int:draft>/how/", views_wizard.draft_how, name="draft-how"),
     path("new/<int:draft>/how/add/", views_resources.draft_resource_add, name="draft-resource-add"),
     path(
@@ -26,7 +35,7 @@ wizard = [
 ]
 
 urlpatterns = [
-    path("", views.pipeline_list, name="pipeline-list"),
+    path("", views_list.pipeline_list, name="pipeline-list"),
     *wizard,
     path("<slug:slug>/", views.pipeline_detail, name="pipeline-detail"),
     path("<slug:slug>/tables/", views.pipeline_tables, name="pipeline-tables"),
@@ -42,6 +51,19 @@ urlpatterns = [
         name="resource-remove",
     ),
     path("<slug:slug>/runs/", views.pipeline_runs, name="pipeline-runs"),
+    path("<slug:slug>/state/", views_state.pipeline_state, name="pipeline-state"),
+    path("<slug:slug>/state/<int:position>/move/", views_state.cursor_move, name="cursor-move"),
+    path("<slug:slug>/state/<int:position>/reset/", views_state.cursor_reset, name="cursor-reset"),
+    path("<slug:slug>/rejects/", views_rejects.pipeline_rejects, name="pipeline-rejects"),
+    path("<slug:slug>/rejects/retry/", views_rejects.rejects_retry, name="rejects-retry"),
+    path("<slug:slug>/rejects/discard/", views_rejects.rejects_discard, name="rejects-discard"),
+    path("<slug:slug>/schema/", views.pipeline_shape, name="pipeline-shape"),
+    path("<slug:slug>/refresh/", views_refresh.pipeline_refresh, name="pipeline-refresh"),
+    path(
+        "<slug:slug>/refresh/estimate/",
+        views_refresh.pipeline_estimate,
+        name="pipeline-estimate",
+    ),
     path("<slug:slug>/configuration/", views.pipeline_update, name="pipeline-update"),
     path("<slug:slug>/configuration/yaml/", views.pipeline_yaml, name="pipeline-yaml"),
     path("<slug:slug>/changes/", views.pipeline_changes, name="pipeline-changes"),

@@ -16,11 +16,12 @@ from connections import runner
 from connections.connectors.filters import check_types
 from connections.models import Connection
 from connections.services import list_files
+from pipelines.definition.query import checked_query
 from pipelines.filter_form import FilterForm
 from pipelines.filter_preview import FilterCount, Preview, count_rows, preview_rows
-from pipelines.forms import ResourceForm, initial_of
 from pipelines.holders import DraftHolder, Holder, PipelineHolder
 from pipelines.models import Mode, Pipeline, PipelineDraft
+from pipelines.resource_form import ResourceForm, initial_of
 from pipelines.wizard import Draft
 from tenants.models import User
 
@@ -100,7 +101,7 @@ def edit_resource(
     action = request.POST.get("action", "").partition(":")[0]
     if action == "count-filters" and wants_partial(request):
         return _count(request, holder, resource)
-    described, problem = holder.describe(resource["name"])
+    described, problem = _described(request, holder, position)
     submitted = request.method == "POST" and action in {"", "save"}
     columns = described["columns"] if described else None
     if request.method == "POST":
@@ -111,25 +112,31 @@ def edit_resource(
         request.POST if request.method == "POST" else None,
         columns=columns,
         filters=filters,
+        defaults=holder.inherited,
         dispositions=holder.dispositions,
         may_leave_out=holder.mode == Mode.FULL_DATABASE,
+        is_query=holder.mode == Mode.QUERY,
         initial=initial_of(resource, described) | {"version": holder.version},
     )
-    if submitted and _save(request, holder, position, form):
+    wrong_query = problem if problem and problem.field == "query" else None
+    if submitted and not wrong_query and _save(request, holder, position, form):
         if say_saved:
             say(request, _("%(name)s saved") % {"name": resource["name"]})
         return redirect(done)
-    shown, counted = _looked_at(holder, resource, form, action)
+    shown, counted = _looked_at(request, holder, resource, form, action, wrong_query)
     if not submitted:
         # Adding a filter row is no attempt to save, so nothing is called wrong yet.
         form.errors.clear()
+    if wrong_query:
+        form.put_error(wrong_query)
     context = {
         **holder.context(),
         "form": form,
         "holder": holder,
         "resource": resource,
         "position": position,
-        "problem": problem,
+        "described": described,
+        "problem": None if wrong_query else problem,
         "list_url": holder.url("list"),
         "action_url": request.path,
         "preview": shown,
@@ -140,6 +147,21 @@ def edit_resource(
     if partial:
         return render_page(request, template, context, partial=partial)
     return render_page(request, template, context, status=422 if submitted else 200)
+
+
+def _described(
+    request: OrganizationRequest, holder: Holder, position: int
+) -> tuple[dict[str, Any] | None, UserError | None]:
+    """What the source says of the table; of a query as it stands in the form, saved or not."""
+    resource = holder.resource(position)
+    if holder.mode != Mode.QUERY:
+        return holder.describe(resource["name"])
+    try:
+        query = checked_query(request.POST.get("query", resource["query"]), where="query")
+    except UserError as error:
+        return None, error
+    holder.resources[position] = {**resource, "query": query}
+    return holder.describe(resource["name"], query)
 
 
 def _save(request: OrganizationRequest, holder: Holder, position: int, form: ResourceForm) -> bool:
@@ -160,20 +182,35 @@ def _save(request: OrganizationRequest, holder: Holder, position: int, form: Res
 def _count(request: OrganizationRequest, holder: Holder, resource: dict[str, Any]) -> HttpResponse:
     """Only the count, without asking for the columns again: somebody is typing."""
     filters = FilterForm.read(request.POST, None)
-    counted = count_rows(holder, resource["name"], filters)
+    counted = count_rows(holder, resource["name"], filters, query=_query(request, resource))
     context = {"filters": filters, "filter_count": counted, "out_of_band": True}
     return render_page(request, "pipelines/_filter_count.html", context)
 
 
+def _query(request: OrganizationRequest, resource: dict[str, Any]) -> str:
+    """The statement as it stands in the form; empty where a table is read."""
+    stored: str = resource.get("query", "")
+    return request.POST.get("query", stored) if stored else ""
+
+
 def _looked_at(
-    holder: Holder, resource: dict[str, Any], form: ResourceForm, action: str
+    request: OrganizationRequest,
+    holder: Holder,
+    resource: dict[str, Any],
+    form: ResourceForm,
+    action: str,
+    wrong_query: UserError | None,
 ) -> tuple[Preview | None, FilterCount | None]:
     """The rows and counts that a button asked for."""
-    name = resource["name"]
+    name, query = resource["name"], _query(request, resource)
+    if wrong_query:
+        return (Preview(error=wrong_query) if action == "preview" else None), None
     if action == "preview":
         form.is_valid()
-        return preview_rows(holder, name, form.filters, form.chosen_columns())
-    return None, count_rows(holder, name, form.filters) if action == "count-filters" else None
+        return preview_rows(holder, name, form.filters, form.chosen_columns(), query=query)
+    if action == "count-filters":
+        return None, count_rows(holder, name, form.filters, query=query)
+    return None, None
 
 
 def add_resource(request: OrganizationRequest, holder: Holder) -> HttpResponse:

@@ -5,58 +5,28 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from common.access import OrganizationRequest, Permission, requires
 from common.errors import UserError
-from common.http import get_or_404, render_page, say
+from common.http import get_or_404, say
 from connections.models import Connection
 from pipelines import services
-from pipelines.definition import ResourceDefinition
+from pipelines.definition import PIPELINE_KEYS, PipelineDefinition, ResourceDefinition
+from pipelines.draft_pages import draft_page
 from pipelines.errors import InvalidPipeline
-from pipelines.forms import DefaultForm, DestinationForm, FilesForm, put_error
+from pipelines.forms import DestinationForm, put_error
 from pipelines.holders import DraftHolder
 from pipelines.models import Mode, Pipeline
 from pipelines.selectors import destinations_of, sources_of
 from pipelines.services import pipeline_slug
-from pipelines.views_resources import (
-    Catalogue,
-    catalogue_of,
-    edit_resource,
-    find_draft,
-    find_pipeline,
-    known_files,
-    read_key,
-)
-from pipelines.wizard import (
-    Draft,
-    choose_resources,
-    choose_source,
-    propose_dataset,
-    propose_name,
-    step_items,
-)
+from pipelines.settings_form import DefaultForm
+from pipelines.views_resources import edit_resource, find_draft, find_pipeline
+from pipelines.wizard import Draft, choose_source, propose_dataset, propose_name
 from pipelines.wording import how_words, resource_sentence, sentences, what_words
 from pipelines.yaml import to_yaml
 from tenants.models import User
-
-
-def _page(
-    request: OrganizationRequest,
-    draft: Draft | None,
-    step: str,
-    context: dict[str, Any],
-    *,
-    partial: str = "",
-    status: int = 200,
-) -> HttpResponse:
-    context = {"draft": draft, "steps": step_items(draft, step), **context}
-    return render_page(
-        request, f"pipelines/draft_{step}.html", context, partial=partial, status=status
-    )
-
 
 # --- source ---------------------------------------------------------------------------------------
 
@@ -75,7 +45,7 @@ def pipeline_create(request: OrganizationRequest) -> HttpResponse:
             data={"source": source.slug},
         )
         return redirect(Draft.load(row).url("what"))
-    return _page(request, None, "source", {"sources": sources_of(request.organization)})
+    return draft_page(request, None, "source", {"sources": sources_of(request.organization)})
 
 
 @require_http_methods(["GET", "POST"])
@@ -86,82 +56,12 @@ def draft_source(request: OrganizationRequest, draft: int) -> HttpResponse:
         changes = choose_source(found, _chosen(request))
         services.save_draft(draft=found.row, actor=request.actor, changes=changes)
         return redirect(found.url("what"))
-    return _page(request, found, "source", {"sources": sources_of(request.organization)})
+    return draft_page(request, found, "source", {"sources": sources_of(request.organization)})
 
 
 def _chosen(request: OrganizationRequest) -> Connection:
     rows = Connection.objects.for_organization(request.organization)
     return get_or_404(rows, slug=request.POST.get("source", ""))
-
-
-# --- what -----------------------------------------------------------------------------------------
-
-
-@require_http_methods(["GET", "POST"])
-@requires(Permission.EDIT)
-def draft_what(request: OrganizationRequest, draft: int) -> HttpResponse:
-    """One table, a whole database, or files."""
-    found = find_draft(request, draft)
-    if found.source is None:
-        return redirect(found.url("source"))
-    if found.source.type.capabilities.files:
-        return _files(request, found, found.source)
-    if request.method == "POST":
-        return _take_tables(request, found)
-    mode = request.GET.get("mode") or found.mode or Mode.SINGLE_TABLE
-    catalogue = _catalogue(request, found, found.source)
-    segments = [
-        {"label": Mode(one).label, "url": f"?{urlencode({'mode': one})}", "current": mode == one}
-        for one in (Mode.SINGLE_TABLE, Mode.FULL_DATABASE)
-    ]
-    context = {
-        "mode": mode,
-        "segments": segments,
-        "catalogue": catalogue,
-        "chosen": found.resources[0]["name"] if len(found.resources) == 1 else "",
-    }
-    return _page(request, found, "what", context, partial="tables")
-
-
-def _catalogue(request: OrganizationRequest, draft: Draft, source: Connection) -> Catalogue:
-    """The schema chosen before is shown first, until another is asked for."""
-    known = "" if "schema" in request.GET else draft.schema
-    return catalogue_of(request, source, schema=known)
-
-
-def _take_tables(request: OrganizationRequest, draft: Draft) -> HttpResponse:
-    if request.POST.get("mode") == Mode.FULL_DATABASE:
-        schema, names, mode = request.POST.get("schema", ""), [], Mode.FULL_DATABASE
-    else:
-        schema, name = read_key(request.POST.get("table", ""))
-        names, mode = [name], Mode.SINGLE_TABLE
-    changes = choose_resources(draft, mode=mode, schema=schema, names=names)
-    services.save_draft(draft=draft.row, actor=request.actor, changes=changes)
-    return redirect(draft.url("how"))
-
-
-def _files(request: OrganizationRequest, draft: Draft, source: Connection) -> HttpResponse:
-    catalogue = catalogue_of(request, source)
-    files = known_files(catalogue, source)
-    chosen = [one["name"] for one in draft.resources]
-    offered = [one["name"] for one in files]
-    form = FilesForm(
-        request.POST or None,
-        choices=offered,
-        initial={
-            "chosen": [name for name in chosen if name in offered],
-            "patterns": "\n".join(name for name in chosen if name not in offered),
-        },
-    )
-    if request.method == "POST" and form.is_valid():
-        changes = choose_resources(draft, mode=Mode.FILES, schema="", names=form.names())
-        services.save_draft(draft=draft.row, actor=request.actor, changes=changes)
-        return redirect(draft.url("how"))
-    ticked = set(request.POST.getlist("chosen") if request.method == "POST" else chosen)
-    for one in files:
-        one["ticked"] = one["name"] in ticked
-    context = {"form": form, "files": files, "catalogue": catalogue, "mode": Mode.FILES}
-    return _page(request, draft, "what", context, status=422 if form.is_bound else 200)
 
 
 # --- how ------------------------------------------------------------------------------------------
@@ -178,26 +78,39 @@ def draft_how(request: OrganizationRequest, draft: int) -> HttpResponse:
     if found.mode == Mode.SINGLE_TABLE:
         done = found.url("destination")
         return edit_resource(request, holder, 0, done=done, say_saved=False)
-    initial = {"write_disposition": found.data.get("write_disposition")}
-    whole = found.mode == Mode.FULL_DATABASE
-    form = DefaultForm(request.POST or None, initial=initial) if whole else None
-    if request.method == "POST" and (form is None or form.is_valid()):
-        changes = form.cleaned_data if form else {}
-        services.save_draft(draft=found.row, actor=request.actor, changes=changes)
+    form = DefaultForm(request.POST or None, initial=holder.defaults)
+    if request.method == "POST" and form.is_valid() and _save_defaults(request, found, form):
         return redirect(found.url("destination"))
+    rows = [_row(holder, i, one) for i, one in enumerate(holder.resources)]
     context = {
         "form": form,
-        "rows": [_row(holder, i, one) for i, one in enumerate(holder.resources)],
-        "add_url": holder.url("add") if whole else "",
+        "rows": rows,
+        "mode": found.mode,
+        "add_url": holder.url("add") if found.mode == Mode.FULL_DATABASE else "",
     }
     status = 422 if request.method == "POST" else 200
-    return _page(request, found, "how", context, status=status)
+    return draft_page(request, found, "how", context, status=status)
+
+
+def _save_defaults(request: OrganizationRequest, draft: Draft, form: DefaultForm) -> bool:
+    """Kept where every table can be written so; else what is wrong stands at the form."""
+    changes = form.values()
+    services.save_draft(draft=draft.row, actor=request.actor, changes=changes)
+    known = {key: draft.data[key] for key in PIPELINE_KEYS if key in draft.data}
+    try:
+        # Name and schema come with the next step.
+        PipelineDefinition.parse({**known, "name": "-", "dataset": "x"})
+    except UserError as error:
+        put_error(form, error)
+        return False
+    return True
 
 
 def _row(holder: DraftHolder, position: int, resource: dict[str, Any]) -> dict[str, Any]:
+    own = ResourceDefinition.parse(resource, where="resource")
     return {
-        "name": resource["name"],
-        "words": resource_sentence(ResourceDefinition.parse(resource, where="resource")),
+        "name": own.name,
+        "words": resource_sentence(own),
         "url": holder.url("edit", position),
         "remove_url": holder.url("remove", position),
     }
@@ -235,7 +148,7 @@ def draft_destination(request: OrganizationRequest, draft: int) -> HttpResponse:
             return redirect(found.url("review"))
         put_error(form, problem)
     context = {"form": form, "destinations": destinations}
-    return _page(
+    return draft_page(
         request, found, "destination", context, status=422 if request.method == "POST" else 200
     )
 
@@ -276,11 +189,18 @@ def draft_review(request: OrganizationRequest, draft: int) -> HttpResponse:
             "sentences": sentences(definition, found.source, found.destination),
             "yaml": to_yaml(definition, **ends),
             "definition": definition,
-            "what": what_words(definition.mode, definition.resources, definition.source_schema),
+            "what": what_words(
+                definition.mode,
+                definition.resources,
+                definition.source_schema,
+                is_chosen=bool(definition.include or definition.exclude),
+            ),
             "how": how_words(definition),
             "target": f"pipeline:{pipeline_slug(request.organization, definition.name)}",
         }
-    return _page(request, found, "review", context, status=422 if request.method == "POST" else 200)
+    return draft_page(
+        request, found, "review", context, status=422 if request.method == "POST" else 200
+    )
 
 
 def _create(request: OrganizationRequest, draft: Draft) -> HttpResponse:
@@ -311,7 +231,12 @@ def _fix_url(draft: Draft, problem: UserError | None) -> str:
         "source": "source",
         "mode": "what",
         "source_schema": "what",
+        "include": "what",
+        "exclude": "what",
         "write_disposition": "how",
+        "merge_strategy": "how",
+        "schema_contract": "how",
+        "verify": "how",
         "resources": "how" if "what" in draft.finished() else "what",
     }
     return draft.url(steps.get(name, "destination"))

@@ -1,5 +1,6 @@
 """The steps of the wizard and what it proposes. Pure but for the connections it looks up."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from connections.models import Connection
+from pipelines.choosing import Picking
 from pipelines.definition import PIPELINE_KEYS, PipelineDefinition, default_target
 from pipelines.errors import InvalidPipeline
-from pipelines.models import Mode, Pipeline, PipelineDraft, WriteDisposition
+from pipelines.models import Mode, Pipeline, PipelineDraft
+from pipelines.settings_form import BASE
 
 STEPS = (
     ("source", gettext_lazy("Source")),
@@ -20,6 +23,10 @@ STEPS = (
     ("destination", gettext_lazy("Destination")),
     ("review", gettext_lazy("Review")),
 )
+
+
+#: Some tables of a database: the mode full_database with patterns, and a page of its own.
+CHOSEN = "chosen_tables"
 
 
 @dataclass(frozen=True)
@@ -55,13 +62,39 @@ class Draft:
         return list(self.data.get("resources", []))
 
     @property
+    def way(self) -> str:
+        """How the choice was made: the mode, or ``CHOSEN``."""
+        if self.mode == Mode.FULL_DATABASE and (
+            self.data.get("include") or self.data.get("exclude")
+        ):
+            return CHOSEN
+        return self.mode or str(Mode.SINGLE_TABLE)
+
+    @property
+    def queries(self) -> list[dict[str, Any]]:
+        """The queries as they were typed, right or not."""
+        typed = self.data.get("queries")
+        return list(typed) if typed else [one for one in self.resources if one.get("query")]
+
+    def picking(self, schema: str) -> Picking:
+        """What is ticked of a schema so far, or what its patterns chose before."""
+        kept = self.data.get("picking", {}).get(schema)
+        if kept is not None:
+            return Picking.of(kept)
+        if schema != self.schema:
+            return Picking()
+        return Picking.of_patterns(self.data.get("include", []), self.data.get("exclude", []))
+
+    @property
     def title(self) -> str:
         """What the list calls it."""
         if self.data.get("name"):
             return str(self.data["name"])
         parts = [str(self.source)] if self.source else []
         if self.mode == Mode.FULL_DATABASE:
-            parts.append(_("all tables"))
+            parts.append(_("chosen tables") if self.way == CHOSEN else _("all tables"))
+        elif self.mode == Mode.QUERY:
+            parts.append(", ".join(one["name"] for one in self.resources))
         elif len(self.resources) == 1:
             parts.append(self.resources[0]["name"])
         return ": ".join(parts) or _("Nothing chosen yet")
@@ -74,7 +107,10 @@ class Draft:
             whole = self.mode == Mode.FULL_DATABASE
             if self.mode and (whole or self.resources):
                 done.add("what")
-                if all("write_disposition" in one for one in self.resources):
+                # A single table is looked at first, for its key; the others have the pipeline's way.
+                alone = self.mode == Mode.SINGLE_TABLE
+                settings = self.resources[0] if alone else self.data
+                if "write_disposition" in settings:
                     done.add("how")
         if self.destination and self.data.get("dataset") and self.data.get("name"):
             done.add("destination")
@@ -123,27 +159,41 @@ def choose_source(draft: Draft, source: Connection) -> dict[str, Any]:
     """Another source makes what was chosen from the old one meaningless."""
     if draft.source == source:
         return {}
-    return {"source": source.slug, "mode": None, "source_schema": None, "resources": None}
+    keys = ("mode", "source_schema", "resources", "include", "exclude", "picking", "queries")
+    return {"source": source.slug, **dict.fromkeys(keys)}
 
 
-def choose_resources(draft: Draft, *, mode: Mode, schema: str, names: list[str]) -> dict[str, Any]:
-    """What to load. Tables and files chosen before keep their settings."""
+def choose_resources(
+    draft: Draft,
+    *,
+    mode: Mode,
+    schema: str,
+    names: Sequence[str],
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    queries: Sequence[dict[str, str]] = (),
+) -> dict[str, Any]:
+    """What to load. Tables, files and queries chosen before keep their settings."""
     same = draft.mode == mode and draft.schema == schema
     known = {one["name"]: one for one in draft.resources} if same else {}
+    changes: dict[str, Any] = {
+        "mode": mode,
+        "source_schema": schema,
+        "include": list(include) or None,
+        "exclude": list(exclude) or None,
+    }
+    if mode is Mode.SINGLE_TABLE:
+        # It says all for itself.
+        changes |= dict.fromkeys(BASE)
+    else:
+        changes["write_disposition"] = (
+            draft.data.get("write_disposition") or BASE["write_disposition"]
+        )
     if mode is Mode.FULL_DATABASE:
-        kept = list(known.values())
-        default = draft.data.get("write_disposition", str(WriteDisposition.REPLACE))
-        return {
-            "mode": mode,
-            "source_schema": schema,
-            "resources": kept,
-            "write_disposition": default,
-        }
+        return {**changes, "resources": list(known.values())}
     resources = [known.get(name) or {"name": name} for name in names]
-    if mode is Mode.FILES:
-        # Each has a sound default; a table is looked at first, for its key.
-        resources = [{"write_disposition": str(WriteDisposition.REPLACE), **r} for r in resources]
-    return {"mode": mode, "source_schema": schema, "resources": with_targets(resources)}
+    resources += [{**known.get(one["name"], {}), **one} for one in queries]
+    return {**changes, "resources": with_targets(resources)}
 
 
 def with_targets(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:

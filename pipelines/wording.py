@@ -1,6 +1,7 @@
 """What a pipeline does, in words: one set of sentences for the list, the page and the wizard."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.utils.functional import Promise
@@ -14,6 +15,8 @@ from pipelines.models import (
     FilterOperator,
     MergeStrategy,
     Mode,
+    RowOrder,
+    SchemaChange,
     Transform,
     Verify,
     WriteDisposition,
@@ -32,6 +35,53 @@ DISPOSITIONS: dict[str, Promise] = {
     ),
 }
 
+#: What a merge does with a row whose key is known, below its name.
+STRATEGIES: dict[str, Promise] = {
+    MergeStrategy.UPSERT: gettext_lazy("The new values take the place of the old ones."),
+    MergeStrategy.DELETE_INSERT: gettext_lazy(
+        "The old row goes and the new one comes: quicker where most rows change."
+    ),
+    MergeStrategy.SCD2: gettext_lazy(
+        "A changed row becomes a new version; old ones stay, with the time they held."
+    ),
+}
+#: What is compared after a load, below its name.
+VERIFICATIONS: dict[str, Promise] = {
+    Verify.NONE: gettext_lazy("The run says how many rows it wrote."),
+    Verify.COUNTS: gettext_lazy("Both ends are counted after the load."),
+    Verify.SUMS: gettext_lazy(
+        "Whole numbers are added up at both ends too. Reads everything again."
+    ),
+}
+#: What happens when the source changes its shape, as the end of "A new column …".
+CONTRACT_CHOICES: dict[str, dict[str, Promise]] = {
+    "tables": {
+        SchemaChange.EVOLVE: gettext_lazy("is created in the destination"),
+        SchemaChange.FREEZE: gettext_lazy("stops the run"),
+        SchemaChange.DISCARD_ROW: gettext_lazy("is left out"),
+        SchemaChange.DISCARD_VALUE: gettext_lazy("is left out"),
+    },
+    "columns": {
+        SchemaChange.EVOLVE: gettext_lazy("is added"),
+        SchemaChange.FREEZE: gettext_lazy("stops the run"),
+        SchemaChange.DISCARD_ROW: gettext_lazy("has its rows put aside"),
+        SchemaChange.DISCARD_VALUE: gettext_lazy("is left out"),
+    },
+    "data_type": {
+        SchemaChange.EVOLVE: gettext_lazy("gets a type that holds both"),
+        SchemaChange.FREEZE: gettext_lazy("stops the run"),
+        SchemaChange.DISCARD_ROW: gettext_lazy("has rows that do not fit put aside"),
+        SchemaChange.DISCARD_VALUE: gettext_lazy("has values that do not fit set to NULL"),
+    },
+}
+_CONTRACT_PARTS: dict[str, Promise] = {
+    "tables": gettext_lazy("a new table"),
+    "columns": gettext_lazy("a new column"),
+    "data_type": gettext_lazy("a column whose type changes"),
+}
+
+#: More patterns than a sentence holds.
+_NAMED_PATTERNS = 8
 _SYMBOLS = {
     FilterOperator.EQ: "=",
     FilterOperator.NE: "≠",
@@ -63,6 +113,16 @@ def is_incremental(disposition: str, cursor_column: str) -> bool:
     return bool(cursor_column) and disposition != WriteDisposition.REPLACE
 
 
+def contract_words(contract: Mapping[str, str]) -> str:
+    """ "a new column stops the run, a column whose type changes gets a type that holds both"."""
+    parts = [
+        f"{_CONTRACT_PARTS[part]} {CONTRACT_CHOICES[part][value]}"
+        for part, value in contract.items()
+        if value != SchemaChange.EVOLVE
+    ]
+    return ", ".join(parts) or _("every change is followed")
+
+
 def filter_words(item: dict[str, Any]) -> str:
     """ "status ≠ draft", "country is one of DE, FR", "(paid or sent)"."""
     for joiner, word in (("and", _(" and ")), ("or", _(" or "))):
@@ -71,7 +131,9 @@ def filter_words(item: dict[str, Any]) -> str:
     operator, value = FilterOperator(item["op"]), item["value"]
     column = {"column": item["column"]}
     if operator is FilterOperator.IS_NULL:
-        return _("%(column)s has no value") % column if value else _("%(column)s has a value") % column
+        return (
+            _("%(column)s has no value") % column if value else _("%(column)s has a value") % column
+        )
     if operator is FilterOperator.BETWEEN:
         ends = {"low": value[0], "high": value[1]}
         return _("%(column)s is between %(low)s and %(high)s") % (column | ends)
@@ -79,9 +141,17 @@ def filter_words(item: dict[str, Any]) -> str:
     return f"{item['column']} {_SYMBOLS.get(operator) or _(operator.label)} {shown}"
 
 
-def what_words(mode: str, resources: Sequence[ResourceDefinition], source_schema: str) -> str:
-    """What is copied, for the flow strip: a name or a number."""
+def what_words(
+    mode: str,
+    resources: Sequence[ResourceDefinition],
+    source_schema: str,
+    *,
+    is_chosen: bool = False,
+) -> str:
+    """What is copied, for the flow strip: a name or a number. ``is_chosen``: patterns choose tables."""
     selected = [one for one in resources if one.is_selected]
+    if mode == Mode.FULL_DATABASE and is_chosen:
+        return _("Chosen tables of %(schema)s") % {"schema": source_schema or _("every schema")}
     if mode == Mode.FULL_DATABASE:
         return _("All tables of %(schema)s") % {"schema": source_schema or _("every schema")}
     if len(selected) == 1:
@@ -122,11 +192,17 @@ def sentences(
     target = {"dataset": definition.dataset, "destination": destination.name}
     lines: list[str] = []
     if definition.mode is Mode.FULL_DATABASE:
-        lines.append(
-            _(
-                "Every table of the schema %(schema)s of “%(source)s” is copied to the schema "
-                "%(dataset)s of “%(destination)s”, tables that appear later included."
+        text = _(
+            "Every table of the schema %(schema)s of “%(source)s” is copied to the schema "
+            "%(dataset)s of “%(destination)s”, tables that appear later included."
+        )
+        if definition.include or definition.exclude:
+            text = _(
+                "Tables of the schema %(schema)s of “%(source)s” are copied to the schema "
+                "%(dataset)s of “%(destination)s”."
             )
+        lines.append(
+            text
             % {
                 **target,
                 "schema": definition.source_schema or _("(every schema)"),
@@ -137,18 +213,54 @@ def sentences(
             _("Unless a table says otherwise: %(how)s")
             % {"how": DISPOSITIONS[definition.write_disposition]}
         )
-        if definition.include:
-            words = {"patterns": ", ".join(definition.include)}
-            lines.append(_("Only tables whose names match %(patterns)s.") % words)
-        if definition.exclude:
-            words = {"patterns": ", ".join(definition.exclude)}
-            lines.append(_("Not the tables whose names match %(patterns)s.") % words)
+        lines += _choice_sentences(definition)
     else:
         lines.append(
             _("“%(source)s” is copied to the schema %(dataset)s of “%(destination)s”.")
             % {**target, "source": source.name}
         )
-    lines.extend(resource_sentence(definition.filled(one)) for one in definition.resources)
+    lines += _settings_sentences(definition)
+    lines += [resource_sentence(_as_read(definition, one)) for one in definition.resources]
+    return lines
+
+
+def _as_read(definition: PipelineDefinition, resource: ResourceDefinition) -> ResourceDefinition:
+    """With the pipeline's way of writing; what else the pipeline says is said once, for all."""
+    filled = definition.filled(resource)
+    return replace(filled, verify=resource.verify, schema_contract=resource.schema_contract)
+
+
+def _choice_sentences(definition: PipelineDefinition) -> list[str]:
+    """Which tables of a whole database."""
+    lines: list[str] = []
+    if definition.include:
+        words = {"patterns": _shortened(definition.include)}
+        lines.append(_("Only tables whose names match %(patterns)s.") % words)
+    if definition.exclude:
+        words = {"patterns": _shortened(definition.exclude)}
+        lines.append(_("Not the tables whose names match %(patterns)s.") % words)
+    return lines
+
+
+def _shortened(patterns: Sequence[str]) -> str:
+    more = len(patterns) - _NAMED_PATTERNS
+    shown = ", ".join(patterns[:_NAMED_PATTERNS])
+    return _("%(shown)s and %(n)d more") % {"shown": shown, "n": more} if more > 0 else shown
+
+
+def _settings_sentences(definition: PipelineDefinition) -> list[str]:
+    """What holds for every table that does not say otherwise, where it is not the usual."""
+    lines: list[str] = []
+    merges = definition.write_disposition is WriteDisposition.MERGE
+    if merges and definition.merge_strategy is not MergeStrategy.UPSERT:
+        words = {"how": str(STRATEGIES[definition.merge_strategy])}
+        lines.append(_("Of a key that is known: %(how)s") % words)
+    if any(value != SchemaChange.EVOLVE for value in definition.schema_contract.values()):
+        words = {"rules": contract_words(definition.schema_contract)}
+        lines.append(_("When the source changes: %(rules)s.") % words)
+    if definition.verify is not Verify.NONE:
+        words = {"what": str(VERIFICATIONS[definition.verify])}
+        lines.append(_("Checked afterwards: %(what)s") % words)
     return lines
 
 
@@ -164,6 +276,8 @@ def resource_sentence(resource: ResourceDefinition) -> str:
             parts.append(
                 _("%(lookback)s before that again") % {"lookback": resource.cursor_lookback}
             )
+        if resource.row_order == RowOrder.DESC:
+            parts.append(_("the lowest of a key wins"))
     if resource.filters:
         shown = _(" and ").join(filter_words(item) for item in resource.filters)
         parts.append(_("only rows where %(filters)s") % {"filters": shown})
@@ -177,6 +291,8 @@ def resource_sentence(resource: ResourceDefinition) -> str:
             Verify.SUMS: _("numbers of rows and sums compared afterwards"),
         }
         parts.append(verified[resource.verify])
+    if resource.schema_contract:
+        parts.append(contract_words(resource.schema_contract))
     return ", ".join(parts) + "."
 
 
@@ -191,6 +307,8 @@ def _write_clauses(resource: ResourceDefinition) -> list[str]:
         return []
     if resource.merge_strategy is MergeStrategy.SCD2:
         return [_("merged on %(key)s with every version kept") % key]
+    if resource.merge_strategy is MergeStrategy.DELETE_INSERT:
+        return [_("merged on %(key)s by delete and insert") % key]
     return [_("merged on %(key)s") % key]
 
 

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
 
-from connections.connectors.base import ConnectorForm, Help
+from common.errors import UserError
+from connections.connectors.base import ConnectorForm, Help, Target
 from connections.connectors.checks import Outcome, counted
 from connections.connectors.fields import PathField
 from connections.connectors.files import FilesConnector, file_list
+from connections.connectors.json_errors import explain_malformed
 from connections.connectors.texts import gettext_noop
 
 if TYPE_CHECKING:
@@ -44,18 +46,25 @@ class JsonlConnector(FilesConnector):
     help = Help(
         title=gettext_noop("One object a line"),
         text=gettext_noop(
-            "A file that is one large JSON array is another format; convert it first."
+            "A file that is one large JSON array is another type: choose JSON files."
         ),
         code='{"id": 1, "name": "Ada"}\n{"id": 2, "name": "Grace"}',
     )
+
+    #: DuckDB's word for how the objects follow each other.
+    format = "newline_delimited"
 
     def relation(
         self, con: "duckdb.DuckDBPyConnection", files: list[Path], config: dict[str, Any]
     ) -> str:
         return (
-            f"read_json({file_list(files)}, format = 'newline_delimited', records = true, "
+            f"read_json({file_list(files)}, format = '{self.format}', records = true, "
             "union_by_name = true, hive_partitioning = false)"
         )
+
+    def _explain(self, error: "duckdb.Error", shown: str, target: Target) -> UserError:
+        malformed = explain_malformed(str(error), target.files_root)
+        return malformed or super()._explain(error, shown, target)
 
     def check_first_file(
         self, con: "duckdb.DuckDBPyConnection", file: Path, shown: str, config: dict[str, Any]

@@ -14,6 +14,7 @@ from connections.connectors.base import (
     Capabilities,
     CatalogPage,
     Category,
+    Column,
     Connector,
     Help,
     Sample,
@@ -24,7 +25,14 @@ from connections.connectors.base import (
 from connections.connectors.checks import Outcome, run_steps
 from connections.connectors.fields import NamesField
 from connections.connectors.mysql_errors import explain
-from connections.connectors.sampling import sample_table
+from connections.connectors.mysql_fields import type_of
+from connections.connectors.sampling import (
+    of_query,
+    query_as_table,
+    refused_query,
+    sample_table,
+    with_types,
+)
 from connections.connectors.server_form import ServerForm
 from connections.connectors.servers import CONNECT_SECONDS, Approach, Route
 from connections.connectors.sql import Dialect, quote_table
@@ -76,6 +84,7 @@ class MysqlConnector(Connector):
     capabilities = Capabilities(
         source=True,
         destination=True,
+        query=True,
         write_dispositions=frozenset({"append", "replace", "merge"}),
     )
     form_class = MysqlForm
@@ -121,23 +130,69 @@ class MysqlConnector(Connector):
             described = mysql_catalog.describe(connection, target, schema=schema, table=table)
             # A view may call a function that writes; describing one needs to open it first.
             connection.query("SET SESSION TRANSACTION READ ONLY")
-            # Values as the server writes them; whether bytes are a number is in the type.
-            connection.decoders = {}
-            found = sample_table(
-                partial(_ask, connection, target),
-                source=quote_table(described.schema, table, dialect=Dialect.MYSQL),
-                known=described.columns,
-                columns=columns,
-                filters=filters,
-                limit=limit,
-                dialect=Dialect.MYSQL,
-            )
-        types = {column.name: column.type for column in described.columns}
-        texts = tuple(
-            tuple(_text(value, types[name]) for value, name in zip(row, found.columns, strict=True))
-            for row in found.rows
-        )
-        return replace(found, rows=texts)
+            source = quote_table(described.schema, table, dialect=Dialect.MYSQL)
+            return _sample(connection, target, source, described, columns, filters, limit)
+
+    def describe_query(self, target: Target, query: str) -> Table:
+        with _session(target) as connection:
+            return _describe_query(connection, query)
+
+    def sample_query(
+        self,
+        target: Target,
+        query: str,
+        *,
+        columns: list[str] | None,
+        filters: list[dict[str, Any]],
+        limit: int,
+    ) -> Sample:
+        with _session(target) as connection:
+            described = _describe_query(connection, query)
+            source = of_query(query)
+            found = _sample(connection, target, source, described, columns, filters, limit)
+        return with_types(found, described)
+
+
+def _sample(
+    connection: "pymysql.connections.Connection[Any]",
+    target: Target,
+    source: str,
+    described: Table,
+    columns: list[str] | None,
+    filters: list[dict[str, Any]],
+    limit: int,
+) -> Sample:
+    # Values as the server writes them; whether bytes are a number is in the type.
+    connection.decoders = {}
+    found = sample_table(
+        partial(_ask, connection, target),
+        source=source,
+        known=described.columns,
+        columns=columns,
+        filters=filters,
+        limit=limit,
+        dialect=Dialect.MYSQL,
+    )
+    types = {column.name: column.type for column in described.columns}
+    texts = tuple(
+        tuple(_text(value, types[name]) for value, name in zip(row, found.columns, strict=True))
+        for row in found.rows
+    )
+    return replace(found, rows=texts)
+
+
+def _describe_query(connection: "pymysql.connections.Connection[Any]", query: str) -> Table:
+    """The columns of the answer; from here on the session only reads."""
+    import pymysql
+
+    connection.query("SET SESSION TRANSACTION READ ONLY")
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM {of_query(query)} LIMIT 0")
+            fields: Any = cursor._result
+    except pymysql.err.ProgrammingError as error:
+        raise refused_query("The server", str(error.args[-1])) from error
+    return query_as_table([Column(field.name, type_of(field)) for field in fields.fields])
 
 
 def _ask(

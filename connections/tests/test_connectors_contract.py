@@ -24,6 +24,7 @@ MINIMAL: dict[str, dict[str, Any]] = {
     "sqlite": {"path": "shop.sqlite"},
     "duckdb": {"path": "warehouse.duckdb"},
     "csv": {"path": "weather/*.csv"},
+    "json": {"path": "exports/*.json"},
     "jsonl": {"path": "events.jsonl"},
     "parquet": {"path": "**/*.parquet"},
 }
@@ -39,7 +40,7 @@ def connector(request: pytest.FixtureRequest) -> Connector:
 def test_the_expected_connectors_are_found() -> None:
     assert set(registry.all_connectors()) == set(MINIMAL)
     assert registry.get_connector("duckdb").label == "DuckDB"
-    with pytest.raises(NotFound, match="csv, duckdb, jsonl, mysql"):
+    with pytest.raises(NotFound, match="csv, duckdb, json, jsonl, mysql"):
         registry.get_connector("oracle")
 
 
@@ -105,7 +106,7 @@ def test_its_secrets_stay_secret(connector: Connector) -> None:
 
 
 def test_forms_refuse_what_the_policy_refuses() -> None:
-    for key in ("sqlite", "duckdb", "csv", "jsonl", "parquet"):
+    for key in ("sqlite", "duckdb", "csv", "json", "jsonl", "parquet"):
         for path in ("../x", "file:///etc/passwd"):
             form = registry.get_connector(key).form_class(data={"path": path})
             assert "path" in form.errors

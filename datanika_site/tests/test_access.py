@@ -26,6 +26,8 @@ from orchestration.tests.factories import (
     make_transformation,
 )
 from pipelines import services as pipelines
+from pipelines.definition import PipelineDefinition
+from pipelines.models import Pipeline
 from tenants import services as tenants
 from tenants.models import Organization
 
@@ -93,7 +95,7 @@ def things(organization: Organization, owner: Person) -> dict[tuple[str, str], A
     for name in ("warehouse", "unused"):
         with duckdb.connect(str(runner.files_root(organization) / f"{name}.duckdb")) as database:
             database.execute("CREATE TABLE a (id INTEGER)")
-    pipeline = make_pipeline(organization, "Orders", warehouse)
+    pipeline = _with_cursor(make_pipeline(organization, "Orders", warehouse), owner)
     transformation = make_transformation(organization, "daily", warehouse)
     draft = pipelines.start_draft(
         organization=organization,
@@ -140,9 +142,11 @@ def things(organization: Organization, owner: Person) -> dict[tuple[str, str], A
         ("connectors", "connector"): "duckdb",
         ("files", "name"): "orders.csv",
         ("pipelines", "slug"): pipeline.slug,
+        ("state", "resource"): "orders",
         ("new", "draft"): draft.pk,
         ("how", "position"): 0,
         ("tables", "position"): 0,
+        ("state", "position"): 0,
         ("transformations", "name"): transformation.name,
         ("runs", "number"): run.number,
         ("dependencies", "pk"): dependency.pk,
@@ -150,6 +154,14 @@ def things(organization: Organization, owner: Person) -> dict[tuple[str, str], A
         ("trash", "kind"): "pipeline",
         ("trash", "pk"): pipeline.pk,
     }
+
+
+def _with_cursor(pipeline: Pipeline, person: Person) -> Pipeline:
+    definition = pipelines.definition_of(pipeline).as_dict()
+    definition["resources"][0] |= {"write_disposition": "append", "cursor_column": "id"}
+    return pipelines.update_pipeline(
+        pipeline=pipeline, actor=person.actor, definition=PipelineDefinition.parse(definition)
+    )
 
 
 def too_weak(permission: Permission) -> Role | None:

@@ -164,9 +164,10 @@ class Newcomer:
         rule.get_by_label("Column").select_option("amount")
         rule.get_by_label("Comparison").select_option("lt")
         rule.get_by_label("Value").fill("50")
+        # Counted while typing, without a button.
+        expect(page.locator("#filter-count")).to_contain_text("Keeps 3 of 4 rows.")
         self.presses("Show rows kept")
         kept = page.get_by_role("region", name="Rows kept")
-        expect(kept.get_by_text("3 of 4 rows kept")).to_be_visible()
         # What is missing and what is empty stay different things, and the comma is data.
         expect(kept.get_by_text("Fast, please")).to_be_visible()
         expect(kept.get_by_text("NULL")).to_have_count(1)

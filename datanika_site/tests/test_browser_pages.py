@@ -24,7 +24,7 @@ from orchestration import services as orchestration
 from pipelines.models import Pipeline, PipelineDraft
 from tenants import services
 from tenants.actors import Actor
-from tenants.models import Membership
+from tenants.models import Membership, User
 organization = services.set_up(
     email="{EMAIL}", name="Olga Berg", password="{PASSWORD}", organization_name="Harbour"
 )
@@ -58,6 +58,28 @@ orchestration.add_dependency(
     organization=organization, actor=actor, upstream="pipeline:orders",
     downstream="transformation:fct_orders",
 )
+for number, data in enumerate((
+    {{"mode": "single_table", "resources": [{{"name": "orders", "target": "orders"}}]}},
+    {{
+        "mode": "full_database", "write_disposition": "merge", "merge_strategy": "scd2",
+        "include": ["ord*"], "exclude": ["*_tmp"], "schema_contract": {{"columns": "freeze"}},
+        "resources": [{{"name": "orders", "target": "orders", "column_settings": {{
+            "customer": {{"rename": "buyer", "transform": "hash"}}
+        }}}}],
+    }},
+    {{
+        "mode": "query", "source_schema": "", "write_disposition": "append", "verify": "sums",
+        "resources": [{{"name": "paid", "target": "paid", "query": "SELECT id FROM orders"}}],
+        "queries": [
+            {{"name": "paid", "query": "SELECT id FROM orders"}}, {{"name": "", "query": "SELECT"}},
+        ],
+    }},
+)):
+    ends = {{"source": "shop", "destination": "warehouse", "name": "Draft", "source_schema": "main"}}
+    PipelineDraft(
+        pk=number + 1, organization=organization, created_by=User.objects.get(),
+        data={{**ends, "dataset": f"raw_draft_{{number}}", **data}},
+    ).save()
 """
 
 #: Below the organization; what the menu leads to is found in the menu.
@@ -65,8 +87,15 @@ DETAILS = (
     "connections/new/", "connections/new/csv/", "connections/new/postgres/", "connections/files/",
     "connections/shop/", "connections/shop/edit/", "connections/shop/catalog/",
     "connections/warehouse/delete/",
-    "pipelines/new/", "pipelines/orders/", "pipelines/orders/tables/", "pipelines/orders/tables/0/",
+    "pipelines/new/", *(f"pipelines/new/{path}/" for path in (
+        "1/source", "1/what", "1/how", "1/destination", "2/what", "2/how", "2/how/0", "2/how/add",
+        "2/review", "3/what", "3/how", "3/how/0", "3/review",
+    )), "pipelines/new/1/what/?mode=full_database",
+    "pipelines/orders/", "pipelines/orders/tables/", "pipelines/orders/tables/0/",
     "pipelines/orders/runs/", "pipelines/orders/configuration/",
+    "pipelines/orders/state/", "pipelines/orders/state/0/move/", "pipelines/orders/state/0/reset/",
+    "pipelines/orders/rejects/", "pipelines/orders/rejects/retry/", "pipelines/orders/schema/",
+    "pipelines/orders/refresh/", "pipelines/orders/refresh/?what=range",
     "pipelines/orders/configuration/yaml/", "pipelines/orders/changes/",
     "pipelines/orders/delete/",
     "transformations/-/sources/", "transformations/-/new/", "transformations/stg_orders/",

@@ -183,9 +183,7 @@ class Load:
             self._say_plan(plan)
             self._record.prepare()
             outcome = self._loaded(reader, resource, plan, ends, started)
-            outcome.verification = verify(
-                reader, self._destination, resource, outcome.plan, outcome.committed
-            )
+            outcome.verification = verify(reader, self._destination, resource, outcome.plan)
             self._finished(outcome)
         except TableLeftOut:
             self._reporter.warn(

@@ -1,12 +1,12 @@
 """The resources of a spec: defaults applied, a whole database spelled out, options heard. Pure."""
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from common.errors import UserError
 from pipelines.engine.errors import MissingTable, near
 from pipelines.engine.model import Contract, Resource
+from pipelines.patterns import matcher
 
 _RULES = ("evolve", "freeze", "discard_row", "discard_value")
 
@@ -91,19 +91,12 @@ def _whole_database(
     spec: dict[str, Any], given: list[dict[str, Any]], tables: Sequence[str], schema: str
 ) -> list[dict[str, Any]]:
     settings = {one["name"]: one for one in given}
+    known = set(tables)
     for name in settings:
-        if name not in tables:
+        if name not in known:
             raise missing_table(name, schema, tables)
-    include, exclude = spec.get("include") or ["*"], spec.get("exclude") or []
-    names = [
-        name
-        for name in tables
-        if name in settings
-        or (
-            any(fnmatchcase(name, pattern) for pattern in include)
-            and not any(fnmatchcase(name, pattern) for pattern in exclude)
-        )
-    ]
+    included, excluded = matcher(spec.get("include") or ["*"]), matcher(spec.get("exclude") or [])
+    names = [name for name in tables if name in settings or (included(name) and not excluded(name))]
     return [settings.get(name, {"name": name}) for name in names]
 
 

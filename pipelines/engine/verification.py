@@ -4,7 +4,7 @@ from typing import Any
 
 from connections.connectors.sql import Dialect
 from pipelines.engine.destinations.base import Destination
-from pipelines.engine.model import ColumnPlan, Committed, Resource, TablePlan
+from pipelines.engine.model import ColumnPlan, Resource, TablePlan
 from pipelines.engine.readers.base import Reader
 from pipelines.engine.sqltext import ident, where
 from pipelines.engine.types import hub
@@ -18,7 +18,6 @@ def verify(
     destination: Destination,
     resource: Resource,
     plan: TablePlan,
-    committed: Committed,
 ) -> dict[str, Any] | None:
     """The checks and whether they agreed; None where the two ends need not be equal.
 
@@ -28,18 +27,17 @@ def verify(
     """
     if resource.verify == "none" or plan.replay or _differs_by_nature(plan):
         return None
+    waiting = int(dict(destination.count_rejects()).get(plan.target, 0))
     names = ["rows"]
     ours, theirs = ["count(*)"], ["count(*)"]
-    for column in (
-        _summed(plan) if resource.verify == "sums" and not committed.rows_rejected else ()
-    ):
+    for column in _summed(plan) if resource.verify == "sums" and not waiting else ():
         names.append(f"sum of {column.name}")
         theirs.append(_sum(_source_name(column, reader.dialect), reader.dialect))
         ours.append(_sum(ident(column.name, _dialect(destination)), _dialect(destination)))
     source = reader.row(f"SELECT {', '.join(theirs)} FROM {plan.relation}{where(plan.where)}")
     found = destination.query(f"SELECT {', '.join(ours)} FROM {destination.table(plan.target)}")[0]
-    # What was put aside is at the source, and not over there.
-    found = (int(found[0]) + committed.rows_rejected, *found[1:])
+    # What was put aside, now or before, is at the source, and not over there.
+    found = (int(found[0]) + waiting, *found[1:])
     checks = [
         {"name": name, "source": _text(one), "destination": _text(other)}
         for name, one, other in zip(names, source, found, strict=True)

@@ -359,7 +359,9 @@ def test_a_table_that_fails_on_the_way_leaves_the_next_one_alone(
         main.load({**bench.spec, "resources": wanted}, events.append)
     found = {name: event["status"] for name, event in results(events).items()}
     assert found == {"b": "failed", "c": "succeeded"}
-    tables = "SELECT relname FROM pg_class WHERE relnamespace = 'raw'::regnamespace AND relkind = 'r'"
+    tables = (
+        "SELECT relname FROM pg_class WHERE relnamespace = 'raw'::regnamespace AND relkind = 'r'"
+    )
     assert {row[0] for row in pg(postgres_url, tables)} == {
         "c",
         "_dlt_commits",

@@ -14,7 +14,7 @@ from tenants.models import Organization
 
 pytestmark = pytest.mark.django_db
 
-PAGES = ("detail", "tables", "runs", "update", "changes")
+PAGES = ("detail", "tables", "runs", "state", "rejects", "shape", "update", "changes")
 
 
 def url(pipeline: Pipeline, page: str = "detail") -> str:
@@ -59,7 +59,7 @@ def test_pages_of_the_list(
                 | {"name": name, "dataset": f"raw_{name.lower()}"}
             ),
         )
-    monkeypatch.setattr("pipelines.views.PAGE", 1)
+    monkeypatch.setattr("pipelines.views_list.PAGE", 1)
     seen: list[str] = []
     query = page = ""
     for _number in range(3):

@@ -230,11 +230,12 @@
     });
   }
 
-  /** data-filter=".pick" hides what does not hold the text; groups without a match hide too. */
+  /** data-filter=".pick" hides what does not hold the text (its own, or data-filter-text); groups without a match hide too. */
   function filterList(input) {
     const wanted = input.value.trim().toLowerCase();
     const items = all(input.dataset.filter);
-    items.forEach((item) => (item.hidden = !item.textContent.toLowerCase().includes(wanted)));
+    const text = (item) => (item.dataset.filterText ?? item.textContent).toLowerCase();
+    items.forEach((item) => (item.hidden = !text(item).includes(wanted)));
     all("[data-filter-group]").forEach((group) => {
       group.hidden = !all(input.dataset.filter, group).some((item) => !item.hidden);
     });

@@ -28,7 +28,8 @@ from pipelines.engine.session import Session
 from pipelines.engine.sqltext import filled, ident, typed_literal
 from pipelines.engine.types import hub, to_parquet
 
-_COMMIT, _REFUSED, _PARTS = "_commit.json", "_rejects.parquet", "part-*.parquet"
+#: Refused rows are Parquet too, under a name that no pattern of a reader of the table meets.
+_COMMIT, _REFUSED, _PARTS = "_commit.json", "_rejects.pq", "part-*.parquet"
 #: Several files make one load where it is larger; a group of rows is what is held in memory.
 _WRITTEN = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE_BYTES '32MB'"
 _DIVIDED = f"{_WRITTEN}, FILE_SIZE_BYTES '256MB', OVERWRITE_OR_IGNORE true"
@@ -143,9 +144,13 @@ class ParquetDestination(Destination):
         shutil.rmtree(new, ignore_errors=True)
         made = new / order.load_id
         made.mkdir(parents=True)
-        done = self._write(order, feed, made)
-        rewritten = plan.is_there and self._keep_others(plan, made)
-        settled(new)
+        try:
+            done = self._write(order, feed, made)
+            rewritten = plan.is_there and self._keep_others(plan, made)
+            settled(new)
+        except BaseException:
+            shutil.rmtree(new, ignore_errors=True)
+            raise
         if not place.exists():
             moved(new, place)
         elif plan.write == "replace" or rewritten:
@@ -243,7 +248,8 @@ class ParquetDestination(Destination):
             found = self._session.count(f"SELECT count(*) {there} IN ({self.listed(ids)})")
             if found:
                 select = f"SELECT * {there} NOT IN ({self.listed(ids)})"
-                self._session.count(f"COPY ({select}) TO {quote_text(str(new))} ({_WRITTEN})")
+                with self._session.ordered(False):
+                    self._session.count(f"COPY ({select}) TO {quote_text(str(new))} ({_WRITTEN})")
                 new.replace(path)
             discarded += found
         return discarded

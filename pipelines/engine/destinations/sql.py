@@ -334,7 +334,12 @@ class SqlDestination(Destination):
         order.values.update(zip(order.counted, map(int, row), strict=True))
 
     def forget_replayed(self, order: Order) -> None:
-        """Refused rows that were taken up again are no longer waiting."""
+        """Refused rows that were taken up again, or read again with all others, are no longer waiting."""
+        if order.plan.write == "replace":
+            self.run(
+                f"DELETE FROM {self.table(REJECTS)} WHERE table_name = {self.text(order.plan.target)}"
+                f" AND load_id <> {self.text(order.load_id)}"
+            )
         if order.replayed:
             self.run(f"DELETE FROM {self.table(REJECTS)} WHERE {order.replayed}")
 

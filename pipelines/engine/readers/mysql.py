@@ -15,11 +15,11 @@ from connections.connectors import mysql_connection
 from connections.connectors.base import Target
 from connections.connectors.mysql_catalog import product_of, rows_of
 from connections.connectors.mysql_errors import explain
+from connections.connectors.mysql_fields import type_of
 from connections.connectors.sql import Dialect, quote_text
 from pipelines.engine.errors import TypesChanged
 from pipelines.engine.model import Resource, SourceColumn, SourceTable, TablePlan
 from pipelines.engine.readers.base import Reader, select_list
-from pipelines.engine.readers.mysql_fields import type_of
 from pipelines.engine.session import SOURCE, Session
 from pipelines.engine.sqltext import ident, qualified, where
 from pipelines.engine.types.from_mysql import BEYOND_A_DAY, base_of

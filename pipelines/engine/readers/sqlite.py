@@ -34,6 +34,7 @@ from pipelines.engine.readers.sqlite_types import (
     native_expression,
     profile_sql,
     query_expressions,
+    spelled,
     watched,
 )
 from pipelines.engine.session import SOURCE, Session
@@ -135,7 +136,16 @@ class SqliteReader(DuckReader):
         for name, kind in promised:
             if is_told_by_the_scan(kind) and expressions[name] is not None:
                 expressions[name] = watched(name, kind)
+        # As text: what the scanner has, whatever is made of it after.
+        raws = {
+            name: f"CAST({ident(name)} AS VARCHAR)" if is_told_by_the_scan(kind) else ""
+            for name, kind in promised
+        }
         if any(expression is None for expression in expressions.values()):
+            raws = {
+                name: spelled(ident(name)) if one.type != "BLOB" else ""
+                for name, one in decided.items()
+            }
             inner, expressions = query_expressions(
                 {name: decision.type for name, decision in decided.items()}
             )
@@ -150,7 +160,8 @@ class SqliteReader(DuckReader):
                     decided[name].type,
                     not required,
                     expressions[name] or "",
-                    note=decided[name].note,
+                    raws.get(name, ""),
+                    decided[name].note,
                 )
                 for name, _, required, _ in declared
             ),

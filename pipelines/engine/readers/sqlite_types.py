@@ -229,23 +229,35 @@ def native_expression(name: str, native: str, decided: str, stored: Stored | Non
     return None
 
 
+#: Opens the text of a float, so that it is told from a text with digits. No text begins so by chance.
+_REAL = "char(1) || 'real:'"
+
+
+def spelled(column: str) -> str:
+    """A float as short as it can be written, everything else as it is."""
+    mark = "chr(1) || 'real:'"
+    short = f"CAST(CAST(substr({column}, 7) AS DOUBLE) AS VARCHAR)"
+    return f"CASE WHEN starts_with({column}, {mark}) THEN {short} ELSE {column} END"
+
+
 def query_expressions(types: dict[str, str]) -> tuple[str, dict[str, str | None]]:
     """SQLite's select list that spells every value as exact text, and DuckDB's expressions that read it back."""
     inner, outer = [], dict[str, str | None]()
     for name, kind in types.items():
         column = ident(name)
         # Of seventeen digits SQLite does not always write the right ones; with three more the float is the same.
-        real = f"WHEN 'real' THEN printf('%!.20g', {column})"
+        real = f"WHEN 'real' THEN {_REAL} || printf('%!.20g', {column})"
         blob = f"WHEN 'blob' THEN hex({column})"
         inner.append(
             f"CASE typeof({column}) WHEN 'null' THEN NULL {real} {blob} ELSE CAST({column} AS TEXT) END AS {column}"
         )
+        text = spelled(column)
         if kind == "VARCHAR":
-            outer[name] = column
+            outer[name] = text
         elif kind == "BLOB":
             outer[name] = f"unhex({column})"
         elif kind.startswith("DECIMAL"):
-            outer[name] = f"CAST(CAST({column} AS DOUBLE) AS {kind})"
+            outer[name] = f"CAST(CAST({text} AS DOUBLE) AS {kind})"
         else:
-            outer[name] = f"CAST({column} AS {kind})"
+            outer[name] = f"CAST({text} AS {kind})"
     return ", ".join(inner), outer

@@ -58,6 +58,8 @@ def _moment(kind: str) -> Landing | None:
     if kind == "TIME":
         return Landing("time(6)", _TEXT)
     if kind == "TIMESTAMPTZ":
+        # With a zone a year before our era is counted without a sign.
+        years = years.replace("year({c})", "year(CAST({c} AS TIMESTAMP))")
         found = _checked("datetime(6)", "CAST(CAST({c} AS TIMESTAMP) AS VARCHAR)", years)
         return Landing(found.type, found.write, "in UTC, without its zone", found.holds)
     if kind == "TIMESTAMP_NS":

@@ -145,13 +145,13 @@ class ParquetEnd(End):
 
     def read(self, schema: str, table: str, key: str = "id") -> Grid:
         # As a reader looks who knows the layout and nothing of ours.
-        files = sorted((self.path / schema / table).glob("*/*.parquet"))
+        files = sorted((self.path / schema / table).glob("*/part-*.parquet"))
         assert files, f"no file of {table}"
         return read_parquet(files, key)
 
     def texts(self, schema: str, table: str, columns: Sequence[str]) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = []
-        for file in sorted((self.path / schema / table).glob("*/*.parquet")):
+        for file in sorted((self.path / schema / table).glob("*/part-*.parquet")):
             found = pq.read_table(file, columns=list(columns), partitioning=None)
             rows += zip(*(_strings(found[name]) for name in columns), strict=True)
         return rows
