@@ -100,8 +100,8 @@ def test_roles_see_what_they_may_do(
 def test_the_gallery_shows_types_by_role(organization: Organization, editor: Person) -> None:
     url = f"{base(organization)}new/"
     assert "PostgreSQL" in text_of(editor, url)
-    assert "SQLite" in text_of(editor, url)
-    assert "SQLite" not in text_of(editor, f"{url}?role=destination")
+    assert "CSV files" in text_of(editor, url)
+    assert "CSV files" not in text_of(editor, f"{url}?role=destination")
     assert editor.client.get(f"{url}nothing/").status_code == 404
 
 

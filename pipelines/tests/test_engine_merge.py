@@ -55,7 +55,7 @@ BY_TIME: dict[str, Any] = {"cursor": {"column": "moved"}}
 
 @pytest.mark.parametrize("strategy", ["upsert", "delete_insert"])
 def test_the_last_version_of_each_key_wins(shop: Shop, strategy: str) -> None:
-    settings = MERGE | BY_TIME | {"merge_strategy": strategy}
+    settings: dict[str, Any] = MERGE | BY_TIME | {"merge_strategy": strategy}
     shop.source(
         "INSERT INTO t VALUES (1, 'older', '2025-12-31', null), (1, 'newest', '2026-02-01', null)"
     )
@@ -77,13 +77,13 @@ def test_the_last_version_of_each_key_wins(shop: Shop, strategy: str) -> None:
 
 def test_row_order_turns_the_choice_around(shop: Shop) -> None:
     shop.source("INSERT INTO t VALUES (1, 'older', '2025-12-31', null)")
-    cursor = {"cursor": {"column": "moved", "row_order": "desc"}}
+    cursor: dict[str, Any] = {"cursor": {"column": "moved", "row_order": "desc"}}
     shop.run(**MERGE, **cursor)
     assert shop.there("SELECT v FROM raw.t WHERE id = 1") == [("older",)]
 
 
 def test_history_keeps_every_version(shop: Shop) -> None:
-    settings = MERGE | {"merge_strategy": "scd2"}
+    settings: dict[str, Any] = MERGE | {"merge_strategy": "scd2"}
     first = shop.run(**settings)
     assert (first["rows_read"], first["rows_loaded"]) == (3, 3)
     unchanged = shop.run(**settings)
@@ -112,7 +112,7 @@ def test_history_keeps_every_version(shop: Shop) -> None:
 
 
 def test_a_look_back_brings_late_rows_and_doubles_none(shop: Shop) -> None:
-    settings = {"write_disposition": "append", "cursor": {"column": "moved", "lookback": "2 days"}}
+    settings: dict[str, Any] = {"write_disposition": "append", "cursor": {"column": "moved", "lookback": "2 days"}}
     shop.run(**settings)
     # Late: committed after the load, dated before its end.
     shop.source("INSERT INTO t VALUES (9, 'late', '2026-01-02 12:00', null)")
@@ -122,7 +122,7 @@ def test_a_look_back_brings_late_rows_and_doubles_none(shop: Shop) -> None:
 
 
 def test_a_range_is_loaded_again_and_the_cursor_stays(shop: Shop) -> None:
-    settings = {"write_disposition": "append", **BY_TIME}
+    settings: dict[str, Any] = {"write_disposition": "append", **BY_TIME}
     before = shop.run(**settings)["cursor"]["after"]
     shop.source(
         "UPDATE t SET v = v || '!'",
@@ -138,7 +138,7 @@ def test_a_range_is_loaded_again_and_the_cursor_stays(shop: Shop) -> None:
 
 
 def test_a_person_moves_the_cursor_once(shop: Shop) -> None:
-    settings = {"write_disposition": "append", **BY_TIME}
+    settings: dict[str, Any] = {"write_disposition": "append", **BY_TIME}
     shop.run(**settings)
     moved = {"t": {"column": "moved", "value": "2026-01-01 12:00:00", "edit": 1}}
     result = shop.run(**settings, cursors=moved)

@@ -311,7 +311,12 @@ class TestSource:
         self, bench: Bench, mariadb_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         hooks: list[Callable[[], None]] = []
-        monkeypatch.setattr(mysql, "on_cancel", lambda hook: (hooks.append(hook), hook)[1])
+
+        def kept(hook: Callable[[], None]) -> Callable[[], None]:
+            hooks.append(hook)
+            return hook
+
+        monkeypatch.setattr(mysql, "on_cancel", kept)
         running = (
             "SELECT count(*) FROM information_schema.processlist"
             " WHERE info LIKE '%SLEEP%' AND info NOT LIKE '%processlist%'"

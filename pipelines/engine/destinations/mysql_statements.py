@@ -213,7 +213,7 @@ class MySqlStatements(SqlDestination):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        self.connection.begin()
+        self.run("START TRANSACTION")
         try:
             # What one transaction closes and opens has one and the same moment.
             self._moment = str(self.query("SELECT CAST(NOW(6) AS CHAR)")[0][0])
