@@ -65,12 +65,24 @@ class SqliteDestination(SqlDestination):
             self._connection = sqlite3.connect(
                 self.path, timeout=_BUSY_SECONDS, isolation_level=None
             )
+            self._keep_temporary_files_in(self._session.limits.temp_dir)
             # Renaming a table must not look into every view first.
             self._connection.execute("PRAGMA legacy_alter_table = ON")
             if is_new:
                 # So that who reads meanwhile sees the old rows; a file of somebody else's keeps its way.
                 self._connection.execute("PRAGMA journal_mode = WAL")
         return self._connection
+
+    def _keep_temporary_files_in(self, directory: Path | None) -> None:
+        """SQLite chose a directory when the warm parent loaded it, and a child in its box may not write there."""
+        asked = "PRAGMA temp_store_directory"
+        if directory is not None:
+            self.connection.execute(f"{asked} = {quote_text(str(directory), Dialect.SQLITE)}")
+            found = self.connection.execute(asked).fetchone()
+            if found and found[0] == str(directory):
+                return
+        # A build without that pragma sorts in memory.
+        self.connection.execute("PRAGMA temp_store = MEMORY")
 
     @contextmanager
     def opened(self) -> Iterator[None]:
