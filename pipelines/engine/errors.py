@@ -102,6 +102,14 @@ class Unconvertible(Exception):
     """A value does not convert; read again, looking at each row. Never leaves the engine."""
 
 
+class TooNarrow(Exception):
+    """Columns whose refused values their contract would rather have as text. Never leaves the engine."""
+
+    def __init__(self, columns: frozenset[str]) -> None:
+        super().__init__(", ".join(sorted(columns)))
+        self.columns = columns
+
+
 class TypesChanged(Exception):
     """The rows do not keep to the types the reader took for granted; describe the table again, then read it again.
 

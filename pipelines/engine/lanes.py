@@ -82,6 +82,8 @@ class Judging:
     def __init__(self, session: Session, plan: TablePlan, load_id: str, key: str) -> None:
         self._session, self._plan, self._load_id, self._key = session, plan, load_id, key
         self.refused: list[Refused] = []
+        #: Source columns with values that are not of their type.
+        self.unfit: frozenset[str] = frozenset()
         self.emptied: dict[str, int] = {}
 
     def feed(self, relation: str, counts: Extracted) -> Feed:
@@ -148,6 +150,11 @@ class Judging:
         for number, count in rows:
             column, reason = self._reason(number)
             self.refused.append(Refused(column.source, reason, count))
+        self.unfit = frozenset(
+            self._plan.columns[number // len(_ORDER)].source
+            for number, _ in rows
+            if _ORDER[number % len(_ORDER)] == "type"
+        )
         counts.rows_rejected = sum(one.count for one in self.refused)
         self._check_frozen(rows)
         for index, column in enumerate(self._plan.columns):

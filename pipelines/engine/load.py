@@ -17,6 +17,7 @@ from pipelines.engine.dlt_record import Record
 from pipelines.engine.ends import directories_of
 from pipelines.engine.errors import (
     TableLeftOut,
+    TooNarrow,
     TypesChanged,
     Unconvertible,
     translate,
@@ -143,7 +144,13 @@ class Load:
                 self._broken[resource.label] = error
         return found
 
-    def _plan(self, reader: Reader, resource: Resource, ends: _Ends) -> TablePlan:
+    def _plan(
+        self,
+        reader: Reader,
+        resource: Resource,
+        ends: _Ends,
+        as_text: frozenset[str] = frozenset(),
+    ) -> TablePlan:
         table = ends.found.get(resource.label)
         if table is None:
             if error := self._broken.get(resource.label):
@@ -157,6 +164,7 @@ class Load:
             full_refresh=self._full_refresh,
             only=(str(bounds["from"]), str(bounds["to"])) if bounds else None,
             replay=bool(self._options.get("replay_rejects")),
+            as_text=as_text,
         )
         return plan_table(
             resource,
@@ -215,6 +223,8 @@ class Load:
         while True:
             try:
                 return self._attempt(reader, resource, plan, started)
+            except TooNarrow as narrow:
+                plan = self._plan(reader, resource, ends, narrow.columns)
             except Exception as error:
                 found = reader.explain(error, resource.label)
                 if isinstance(found, TypesChanged):
@@ -249,6 +259,8 @@ class Load:
                 judging = Judging(self._session, plan, self._load_id, self._hash_key)
                 replay = Replay(self._destination, self._session, plan)
                 feed = judging.feed(replay.relation(), counts)
+                if plan.contract.data_type == "evolve" and judging.unfit:
+                    raise TooNarrow(judging.unfit)
                 order.replayed = replay.condition
             else:
                 conditions = reader.conditions(plan, counts)

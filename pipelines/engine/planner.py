@@ -38,6 +38,7 @@ _TO_HUB: dict[Dialect, Callable[[str], Mapping]] = {
     Dialect.MYSQL: from_mysql.to_hub,
     Dialect.DUCKDB: from_duckdb.to_hub,
 }
+_TEXT = {Dialect.POSTGRES: "text", Dialect.MYSQL: "longtext", Dialect.DUCKDB: "VARCHAR"}
 _OURS = (LOAD_ID_COLUMN, VALID_FROM, VALID_TO)
 
 
@@ -52,6 +53,8 @@ class Circumstances:
     full_refresh: bool = False
     only: tuple[str, str] | None = None
     replay: bool = False
+    #: Source columns that are taken as text, whatever they are declared as.
+    as_text: frozenset[str] = frozenset()
 
 
 def plan_table(
@@ -68,7 +71,10 @@ def plan_table(
     Raises ``UserError`` naming resource and field for what does not fit.
     """
     existing = given.existing
-    selected = _selected(resource, table)
+    selected = [
+        replace(column, type=_TEXT[dialect]) if column.name in given.as_text else column
+        for column in _selected(resource, table)
+    ]
     write = _write(resource, existing, given)
     cursor = plan_cursor(
         resource,

@@ -370,3 +370,22 @@ def test_a_table_that_fails_on_the_way_leaves_the_next_one_alone(
         "_dlt_loads",
         "_dlt_pipeline_state",
     }
+
+
+def test_a_contract_that_evolves_takes_refused_values_as_text(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    pg(
+        postgres_url,
+        "CREATE TABLE p (id int, n numeric(10,2))",
+        "INSERT INTO p VALUES (1, 1.5), (2, 'NaN')",
+    )
+    bench = Bench(tmp_path, postgres_endpoint(postgres_url), file_endpoint("duckdb", "w.duckdb"))
+    wanted = {"schema": "public", "name": "p", "target": "p", "write_disposition": "append"}
+    assert results(bench.load(wanted))["p"]["rows_rejected"] == 1
+    again = results(bench.load(wanted, options={"replay_rejects": True}))["p"]
+    assert (again["rows_loaded"], again["schema_changes"][0]["treatment"]) == (1, "widened")
+    assert duck(bench.files / "w.duckdb", "SELECT id, n FROM raw.p ORDER BY id") == [
+        (1, "1.50"),
+        (2, "NaN"),
+    ]

@@ -112,7 +112,10 @@ def test_history_keeps_every_version(shop: Shop) -> None:
 
 
 def test_a_look_back_brings_late_rows_and_doubles_none(shop: Shop) -> None:
-    settings: dict[str, Any] = {"write_disposition": "append", "cursor": {"column": "moved", "lookback": "2 days"}}
+    settings: dict[str, Any] = {
+        "write_disposition": "append",
+        "cursor": {"column": "moved", "lookback": "2 days"},
+    }
     shop.run(**settings)
     # Late: committed after the load, dated before its end.
     shop.source("INSERT INTO t VALUES (9, 'late', '2026-01-02 12:00', null)")
