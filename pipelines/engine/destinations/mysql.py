@@ -108,7 +108,7 @@ class MySqlDestination(MySqlStatements):
             self.index(plan, plan.target)
             with self.transaction():
                 done = self._apply(order, feed, stage)
-            self.run(f"DROP TABLE {stage}")
+            self._drop(self.stage_name(plan))
             return done
         except Exception:
             # The connection itself may be what failed; then the next load finds the stage.
@@ -121,6 +121,11 @@ class MySqlDestination(MySqlStatements):
         if name in self.names_like(name):
             mysql_notes.forget(self, plan)
             self.run(f"DROP TABLE {self.table(name)}")
+
+    def _drop(self, name: str) -> None:
+        """What is of no use after the commit. The load stands even where this fails; the next one sweeps up."""
+        with suppress(Exception):
+            self.run(f"DROP TABLE IF EXISTS {self.table(name)}")
 
     def _staged(self, order: Order, feed: Feed) -> str:
         plan, stage = order.plan, self.table(self.stage_name(order.plan))
@@ -170,7 +175,7 @@ class MySqlDestination(MySqlStatements):
             for note in mysql_notes.left(self):
                 mysql_notes.settle(self, note)
             self.forget_old(plan, order.load_id)
-        self.run(f"DROP TABLE IF EXISTS {self.table(self.hidden(_OLD_PREFIX, plan.target))}")
+        self._drop(self.hidden(_OLD_PREFIX, plan.target))
         return done
 
     def put_in_place(self, order: Order, stage: str) -> None:
@@ -208,7 +213,7 @@ class MySqlDestination(MySqlStatements):
             if feed.rejects:
                 self.write_rejects(feed)
             done = self.record(order, loaded, deduplicated)
-        self.run(f"DROP TABLE {stage}")
+        self._drop(self.stage_name(plan))
         return done
 
     def fill(self, order: Order, feed: Feed | CopyFeed, table: str) -> int:
