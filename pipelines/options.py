@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from fnmatch import fnmatchcase
 from typing import Any
 
 from common.errors import UserError
 from pipelines.definition import PipelineDefinition, ResourceDefinition
 from pipelines.described import definition_of
 from pipelines.models import MergeStrategy, Mode, Pipeline, WriteDisposition
+from pipelines.patterns import matcher
 
 _LONGEST_VALUE = 255
 _NAMED_IN_WORDS = 3
@@ -162,9 +162,9 @@ def _check_table(definition: PipelineDefinition, name: str) -> None:
 
 def is_included(definition: PipelineDefinition, name: str) -> bool:
     """Whether the patterns of a whole database let the table through."""
-    if any(fnmatchcase(name, pattern) for pattern in definition.exclude):
+    if matcher(definition.exclude)(name):
         return False
-    return not definition.include or any(fnmatchcase(name, p) for p in definition.include)
+    return not definition.include or matcher(definition.include)(name)
 
 
 def _ranged(definition: PipelineDefinition, options: LoadOptions) -> ResourceDefinition:
