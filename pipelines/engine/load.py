@@ -225,6 +225,10 @@ class Load:
                 return self._attempt(reader, resource, plan, started)
             except TooNarrow as narrow:
                 plan = self._plan(reader, resource, ends, narrow.columns)
+            except duckdb.OutOfMemoryException:
+                if not self._session.allow_more_memory():
+                    raise
+                self._reporter.debug("Once more with more memory.", scope=f"fill:{plan.target}")
             except Exception as error:
                 found = reader.explain(error, resource.label)
                 if isinstance(found, TypesChanged):

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from pipelines.engine.endpoints import Limits, duckdb_session
 from pipelines.engine.events import PROGRESS_SECONDS
 from pipelines.engine.sqltext import ident
 
+#: What nearly every load does with, however large its table. DuckDB would fill whatever it is given.
+_FIRST_MB = 192
 #: The names under which it sees the two ends.
 SOURCE, DESTINATION = "_dlt_source", "_dlt_destination"
 
@@ -25,12 +28,22 @@ class Session:
         self._stack = ExitStack()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._files: dict[Path, str] = {}
+        self._has_more = False
 
     @property
     def connection(self) -> "duckdb.DuckDBPyConnection":
         if self._connection is None:
-            self._connection = self._stack.enter_context(duckdb_session(None, self.limits))
+            first = replace(self.limits, memory_mb=min(_FIRST_MB, self.limits.memory_mb))
+            self._connection = self._stack.enter_context(duckdb_session(None, first))
         return self._connection
+
+    def allow_more_memory(self) -> bool:
+        """Go up to the load's own limit; False when it is there already."""
+        if self._has_more or self.limits.memory_mb <= _FIRST_MB:
+            return False
+        self._has_more = True
+        self.connection.execute(f"SET memory_limit = '{self.limits.memory_mb}MB'")
+        return True
 
     def attach_file(self, path: Path, name: str, *, read_only: bool) -> str:
         """Attach a DuckDB file; the name under which it is known, for one file may be both ends."""

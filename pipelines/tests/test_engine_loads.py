@@ -346,3 +346,26 @@ def test_sqlite_filters_cursor_and_last_row_of_a_key(tmp_path: Path) -> None:
     filtered = wanted | {"filters": [{"column": "price", "op": "gte", "value": "1.75"}]}
     result = results(bench.load(filtered))["t"]
     assert (result["rows_read"], result["rows_filtered"], result["rows_loaded"]) == (3, 2, 1)
+
+
+def test_a_load_that_needs_more_memory_gets_it_once(
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines.engine import session
+
+    monkeypatch.setattr(session, "_FIRST_MB", 3)
+    pg(
+        postgres_url,
+        "CREATE TABLE m AS SELECT n AS id, repeat('x', 900) || n AS v FROM generate_series(1, 40000) n",
+    )
+    bench = Bench(tmp_path, postgres_endpoint(postgres_url), file_endpoint("duckdb", "w.duckdb"))
+    wanted = {
+        "schema": "public",
+        "name": "m",
+        "target": "m",
+        "write_disposition": "merge",
+        "primary_key": ["id"],
+    }
+    events = bench.load(wanted)
+    assert results(events)["m"]["rows_loaded"] == 40000
+    assert any("more memory" in event.get("text", "") for event in events)
