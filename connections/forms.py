@@ -16,12 +16,13 @@ from connections.models import Connection, UseAs
 
 ROLES: dict[str, tuple[str | Promise, str | Promise]] = {
     UseAs.SOURCE: (_("Source"), _("Pipelines read from it")),
-    UseAs.DESTINATION: (
-        _("Destination"),
-        _("Pipelines write to it, transformations run in it"),
-    ),
+    UseAs.DESTINATION: (_("Destination"), _("Pipelines write to it")),
     UseAs.BOTH: (_("Both"), _("Read and write")),
 }
+#: Of a destination in which transformations are built too.
+_WAREHOUSE = _("Pipelines write to it, transformations run in it")
+#: Seen only with a tunnel, which needs them.
+_TUNNEL_NEEDS = frozenset({"ssh_host", "ssh_user"})
 
 
 class SecretTextarea(forms.Textarea):
@@ -78,8 +79,9 @@ def without_optional_marks(form: ConnectorForm) -> ConnectorForm:
     """For showing only: a list with a preselected choice cannot be left empty, so it is not optional."""
     # Judged before, so that the mark is no rule.
     form.is_valid()
-    for field in form.fields.values():
-        if isinstance(field.widget, forms.Select) and field.initial:
+    for name, field in form.fields.items():
+        chosen = isinstance(field.widget, forms.Select) and field.initial
+        if chosen or name in _TUNNEL_NEEDS:
             field.required = True
     return form
 
@@ -108,18 +110,21 @@ def _form_class(key: str) -> type[ConnectorForm]:
     heading, names = sections[0]
     sections[0] = (heading, ("name", *names))
     if connector.capabilities.source and connector.capabilities.destination:
-        attributes["use_as"] = _role_field()
+        attributes["use_as"] = _role_field(connector)
         sections.insert(0, ("", ("use_as",)))
     attributes |= {"sections": tuple(sections), "spans": {**base.spans, "name": "f-6"}}
     made = new_class("ConnectionForm", (base,), exec_body=lambda space: space.update(attributes))
     return cast(type[ConnectorForm], made)
 
 
-def _role_field() -> forms.ChoiceField:
+def _role_field(connector: Connector) -> forms.ChoiceField:
+    descriptions = {value: text for value, (_label, text) in ROLES.items()}
+    if connector.capabilities.dbt:
+        descriptions[UseAs.DESTINATION] = _WAREHOUSE
     return forms.ChoiceField(
         label=_("Use it as"),
         choices=[(value, label) for value, (label, _text) in ROLES.items()],
-        widget=ChoiceCards(descriptions={value: text for value, (_label, text) in ROLES.items()}),
+        widget=ChoiceCards(descriptions=descriptions),
     )
 
 

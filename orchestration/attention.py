@@ -129,7 +129,8 @@ def _rejected(facts: Facts) -> Iterator[Item]:
     for step_id, found in by_step.items():
         pipeline, step = last[step_id], found[0].step
         count = sum(row.rows_rejected or 0 for row in found)
-        url = links.page(facts.organization, "orchestration:run-detail", step.run.number)
+        # One table's rows, or all of them where several have some.
+        table = found[0].target if len(found) == 1 else ""
         yield Item(
             tone="warn",
             name=pipeline.name,
@@ -138,11 +139,20 @@ def _rejected(facts: Facts) -> Iterator[Item]:
                 "loaded with %(n)d rejected row", "loaded with %(n)d rejected rows", count
             )
             % {"n": count},
-            message=found[0].message or _("in the table %s") % found[0].name,
+            message=_reason(found[0]),
             at=step.finished_at,
             action=_("Review rows"),
-            action_url=f"{url}#results",
+            action_url=links.rejects_url(facts.organization, pipeline.slug, table),
         )
+
+
+def _reason(row: RunStepResult) -> str:
+    """Why rows of a table were refused: the reason of the first column that had some."""
+    refusals = row.details.get("rejects") or []
+    if not refusals:
+        return _("in the table %s") % row.name
+    first = refusals[0]
+    return f"{row.name}.{first.get('column') or '?'} {first.get('reason') or ''}".strip()
 
 
 def _stopped(facts: Facts) -> Iterator[Item]:

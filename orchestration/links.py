@@ -21,10 +21,10 @@ def pipeline_url(organization: Organization, slug: str) -> str:
     return page(organization, "pipelines:pipeline-detail", slug)
 
 
-def rejects_url(organization: Organization, slug: str, table: str) -> str:
-    """The rejected rows of one table (of the destination) of a pipeline."""
+def rejects_url(organization: Organization, slug: str, table: str = "") -> str:
+    """The rejected rows of a pipeline, or of one table (of the destination) of it."""
     url = page(organization, "pipelines:pipeline-rejects", slug)
-    return f"{url}?{urlencode({'table': table})}"
+    return f"{url}?{urlencode({'table': table})}" if table else url
 
 
 def transformation_url(organization: Organization, name: str) -> str:

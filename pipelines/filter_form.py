@@ -223,6 +223,10 @@ class FilterForm:
         """Rows begun, but not far enough to be counted with."""
         return sum(1 for row in self.rows() if not row.is_blank and not row.is_complete)
 
+    @property
+    def is_refused(self) -> bool:
+        return any(item.error for item in self.all_items)
+
     def items(self, *, complete: bool = False) -> list[dict[str, Any]]:
         """The filters as JSON, without rows left wholly empty; only ``complete`` ones for a count."""
         self._at.clear()

@@ -9,8 +9,6 @@ from django.utils.translation import gettext_lazy as _
 from common.errors import UserError
 from common.ui.forms import ChoiceCards
 from connections.models import Connection
-from pipelines.models import Mode
-from pipelines.settings_form import disposition_field
 
 MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
 
@@ -42,7 +40,7 @@ class DestinationForm(forms.Form):
     )
 
     sections = (
-        (_("Where it goes"), ("destination", "dataset")),
+        ("", ("destination", "dataset")),
         (_("What it is called"), ("name", "description")),
     )
 
@@ -54,24 +52,6 @@ class DestinationForm(forms.Form):
         field.widget.descriptions = {
             one.slug: f"{one.type.label} · {one.address}" for one in destinations
         }
-
-
-class PipelineForm(forms.Form):
-    """What of an existing pipeline as a whole may change."""
-
-    name = forms.CharField(label=_("Name"), max_length=80)
-    description = forms.CharField(
-        label=_("Description"), required=False, widget=forms.Textarea(attrs={"rows": 3})
-    )
-    write_disposition = disposition_field()
-    version = forms.IntegerField(widget=forms.HiddenInput)
-
-    def __init__(self, *args: Any, mode: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if mode != Mode.FULL_DATABASE:
-            del self.fields["write_disposition"]
-        else:
-            self.fields["write_disposition"].label = _("Tables without settings of their own")
 
 
 class YamlForm(forms.Form):

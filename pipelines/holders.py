@@ -57,6 +57,11 @@ class Holder(ABC):
         return None if alone else self.defaults
 
     @property
+    def save_label(self) -> str:
+        words = {str(Mode.FILES): _("Save file"), str(Mode.QUERY): _("Save query")}
+        return words.get(self.mode, _("Save table"))
+
+    @property
     def may_remove(self) -> bool:
         """Whether a table may go: settings apart always, what is loaded only where something else is left."""
         if self.mode == Mode.FULL_DATABASE:
@@ -134,7 +139,7 @@ class DraftHolder(Holder):
         return {
             "draft": self.draft,
             "steps": step_items(self.draft, "how"),
-            "save_label": _("Continue") if self.mode == Mode.SINGLE_TABLE else _("Save table"),
+            "save_label": _("Continue") if self.mode == Mode.SINGLE_TABLE else self.save_label,
         }
 
 
@@ -158,14 +163,17 @@ class PipelineHolder(Holder):
     def save(
         self, actor: Actor, resources: list[dict[str, Any]], *, version: int | None = None
     ) -> None:
-        data = self.definition.as_dict() | {"resources": resources}
+        self.change(actor, {"resources": resources}, version=version)
+        self.resources = resources
+
+    def change(self, actor: Actor, values: dict[str, Any], *, version: int | None) -> None:
+        """Keep these values of its definition. Raises ``UserError`` for what does not fit."""
         services.update_pipeline(
             pipeline=self.pipeline,
             actor=actor,
-            definition=PipelineDefinition.parse(data),
+            definition=PipelineDefinition.parse(self.definition.as_dict() | values),
             expected_version=version,
         )
-        self.resources = resources
 
     def url(self, name: str, *args: Any) -> str:
         pages = {"list": "pipeline-tables", "edit": "resource-update"}
@@ -174,4 +182,4 @@ class PipelineHolder(Holder):
         return reverse(f"pipelines:{page}", args=[slug, self.pipeline.slug, *args])
 
     def context(self) -> dict[str, Any]:
-        return {"pipeline": self.pipeline, "save_label": _("Save table")}
+        return {"pipeline": self.pipeline, "save_label": self.save_label}

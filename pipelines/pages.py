@@ -10,6 +10,7 @@ from common.access import OrganizationRequest, Permission
 from pipelines import services
 from pipelines.history import waiting_rejects
 from pipelines.models import Mode, Pipeline
+from pipelines.wording import mode_words
 
 
 def run_token(pipeline: Pipeline) -> str:
@@ -30,6 +31,7 @@ def page_context(request: OrganizationRequest, pipeline: Pipeline, tab: str) -> 
     rejected = waiting_rejects(pipeline)
     return {
         "pipeline": pipeline,
+        "mode_words": mode_words(pipeline),
         "target": target,
         "token": run_token(pipeline),
         "tabs": [

@@ -4,6 +4,7 @@ from django.urls import path
 
 from pipelines import (
     views,
+    views_configuration,
     views_list,
     views_refresh,
     views_rejects,
@@ -64,8 +65,10 @@ urlpatterns = [
         views_refresh.pipeline_estimate,
         name="pipeline-estimate",
     ),
-    path("<slug:slug>/configuration/", views.pipeline_update, name="pipeline-update"),
-    path("<slug:slug>/configuration/yaml/", views.pipeline_yaml, name="pipeline-yaml"),
+    path("<slug:slug>/configuration/", views_configuration.pipeline_update, name="pipeline-update"),
+    path(
+        "<slug:slug>/configuration/yaml/", views_configuration.pipeline_yaml, name="pipeline-yaml"
+    ),
     path("<slug:slug>/changes/", views.pipeline_changes, name="pipeline-changes"),
     path("<slug:slug>/pause/", views.pipeline_pause, name="pipeline-pause"),
     path("<slug:slug>/resume/", views.pipeline_resume, name="pipeline-resume"),

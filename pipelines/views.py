@@ -1,6 +1,5 @@
-"""The pages of one pipeline that ask nobody outside, its configuration, and what is done with it as a whole."""
+"""The pages of one pipeline that ask nobody outside, and what is done with it as a whole."""
 
-from dataclasses import replace
 from itertools import groupby
 
 from django.http import HttpResponse
@@ -9,18 +8,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from common.access import OrganizationRequest, Permission, requires
-from common.errors import UserError
 from common.http import render_page, say
 from pipelines import services
-from pipelines.forms import PipelineForm, YamlForm, put_error
 from pipelines.history import history
-from pipelines.models import Pipeline, WriteDisposition
+from pipelines.models import Pipeline
 from pipelines.pages import page_context
 from pipelines.safety import has_own_rules, safety_of
 from pipelines.selectors import changes_of, tables_of
 from pipelines.views_resources import find_pipeline
 from pipelines.wording import filter_words, how_words, what_words
-from pipelines.yaml import from_yaml, to_yaml
 
 # --- what is known ---------------------------------------------------------------------------------
 
@@ -35,7 +31,7 @@ def pipeline_detail(request: OrganizationRequest, slug: str) -> HttpResponse:
     context = {
         **page_context(request, pipeline, "detail"),
         "running": history().is_running(pipeline),
-        "what": what_words(pipeline.mode, definition.resources, pipeline.source_schema),
+        "what": what_words(definition),
         "how": how_words(definition),
         "tables": tables,
         "filters": filters,
@@ -85,92 +81,6 @@ def pipeline_changes(request: OrganizationRequest, slug: str) -> HttpResponse:
     pipeline = find_pipeline(request, slug)
     context = {**page_context(request, pipeline, "changes"), "changes": changes_of(pipeline)}
     return render_page(request, "pipelines/pipeline_changes.html", context)
-
-
-# --- configuration --------------------------------------------------------------------------------
-
-
-@require_http_methods(["GET", "POST"])
-@requires(Permission.VIEW)
-def pipeline_update(request: OrganizationRequest, slug: str) -> HttpResponse:
-    """Name, description and the default way of writing; viewers see the YAML alone."""
-    pipeline = find_pipeline(request, slug)
-    definition = services.definition_of(pipeline)
-    form = PipelineForm(
-        request.POST or None,
-        mode=pipeline.mode,
-        initial={
-            "name": pipeline.name,
-            "description": pipeline.description,
-            "write_disposition": pipeline.write_disposition,
-            "version": pipeline.version,
-        },
-    )
-    if request.method == "POST":
-        request.actor.require(Permission.EDIT)
-        if form.is_valid():
-            values = dict(form.cleaned_data)
-            version = values.pop("version")
-            default = values.get("write_disposition", pipeline.write_disposition)
-            values["write_disposition"] = WriteDisposition(default)
-            try:
-                services.update_pipeline(
-                    pipeline=pipeline,
-                    actor=request.actor,
-                    definition=replace(definition, **values),
-                    expected_version=version,
-                )
-            except UserError as error:
-                put_error(form, error)
-            else:
-                say(request, _("Configuration saved"))
-                return redirect(
-                    "pipelines:pipeline-update", request.organization.slug, pipeline.slug
-                )
-    context = {
-        **page_context(request, pipeline, "update"),
-        "form": form,
-        "yaml": _yaml_of(pipeline),
-    }
-    return render_page(
-        request, "pipelines/pipeline_update.html", context, status=422 if form.is_bound else 200
-    )
-
-
-@require_http_methods(["GET", "POST"])
-@requires(Permission.EDIT)
-def pipeline_yaml(request: OrganizationRequest, slug: str) -> HttpResponse:
-    """The whole definition as text, to change it in one go."""
-    pipeline = find_pipeline(request, slug)
-    initial = {"text": _yaml_of(pipeline), "version": pipeline.version}
-    form = YamlForm(request.POST or None, initial=initial)
-    if request.method == "POST" and form.is_valid():
-        try:
-            definition, ends = from_yaml(form.cleaned_data["text"])
-            services.check_ends(pipeline, ends)
-            services.update_pipeline(
-                pipeline=pipeline,
-                actor=request.actor,
-                definition=definition,
-                expected_version=form.cleaned_data["version"],
-            )
-        except UserError as error:
-            form.add_error("text", f"{error} {error.detail}".strip())
-        else:
-            say(request, _("Configuration saved"))
-            return redirect("pipelines:pipeline-update", request.organization.slug, pipeline.slug)
-    context = {**page_context(request, pipeline, "update"), "form": form}
-    return render_page(
-        request, "pipelines/pipeline_yaml.html", context, status=422 if form.is_bound else 200
-    )
-
-
-def _yaml_of(pipeline: Pipeline) -> str:
-    return to_yaml(
-        services.definition_of(pipeline),
-        source=pipeline.source.slug,
-        destination=pipeline.destination.slug,
-    )
 
 
 # --- actions --------------------------------------------------------------------------------------

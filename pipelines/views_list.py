@@ -88,9 +88,4 @@ def _query(request: OrganizationRequest, **changes: int) -> str:
 
 
 def _list_row(pipeline: Pipeline, definition: PipelineDefinition) -> ListRow:
-    return ListRow(
-        pipeline,
-        what_words(pipeline.mode, definition.resources, pipeline.source_schema),
-        how_words(definition),
-        run_token(pipeline),
-    )
+    return ListRow(pipeline, what_words(definition), how_words(definition), run_token(pipeline))

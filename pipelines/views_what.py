@@ -138,7 +138,13 @@ def _files(request: OrganizationRequest, draft: Draft, source: Connection) -> Ht
     ticked = set(request.POST.getlist("chosen") if request.method == "POST" else chosen)
     for one in files:
         one["ticked"] = one["name"] in ticked
-    context = {"form": form, "files": files, "catalogue": catalogue, "mode": Mode.FILES}
+    context = {
+        "form": form,
+        "files": files,
+        "has_sizes": any(one.get("size") for one in files),
+        "catalogue": catalogue,
+        "mode": Mode.FILES,
+    }
     return draft_page(request, draft, "what", context, status=422 if form.is_bound else 200)
 
 

@@ -189,12 +189,7 @@ def draft_review(request: OrganizationRequest, draft: int) -> HttpResponse:
             "sentences": sentences(definition, found.source, found.destination),
             "yaml": to_yaml(definition, **ends),
             "definition": definition,
-            "what": what_words(
-                definition.mode,
-                definition.resources,
-                definition.source_schema,
-                is_chosen=bool(definition.include or definition.exclude),
-            ),
+            "what": what_words(definition),
             "how": how_words(definition),
             "target": f"pipeline:{pipeline_slug(request.organization, definition.name)}",
         }

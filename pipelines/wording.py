@@ -15,6 +15,7 @@ from pipelines.models import (
     FilterOperator,
     MergeStrategy,
     Mode,
+    Pipeline,
     RowOrder,
     SchemaChange,
     Transform,
@@ -141,26 +142,26 @@ def filter_words(item: dict[str, Any]) -> str:
     return f"{item['column']} {_SYMBOLS.get(operator) or _(operator.label)} {shown}"
 
 
-def what_words(
-    mode: str,
-    resources: Sequence[ResourceDefinition],
-    source_schema: str,
-    *,
-    is_chosen: bool = False,
-) -> str:
-    """What is copied, for the flow strip: a name or a number. ``is_chosen``: patterns choose tables."""
-    selected = [one for one in resources if one.is_selected]
-    if mode == Mode.FULL_DATABASE and is_chosen:
-        return _("Chosen tables of %(schema)s") % {"schema": source_schema or _("every schema")}
-    if mode == Mode.FULL_DATABASE:
-        return _("All tables of %(schema)s") % {"schema": source_schema or _("every schema")}
+def what_words(definition: PipelineDefinition) -> str:
+    """What is copied, for the flow strip: a name or a number."""
+    selected = [one for one in definition.resources if one.is_selected]
+    if definition.mode is Mode.FULL_DATABASE:
+        words = {"schema": definition.source_schema or _("every schema")}
+        if definition.include or definition.exclude:
+            return _("Chosen tables of %(schema)s") % words
+        return _("All tables of %(schema)s") % words
     if len(selected) == 1:
         return selected[0].name
-    if mode == Mode.QUERY:
-        return ngettext("%(n)d query", "%(n)d queries", len(selected)) % {"n": len(selected)}
-    return ngettext("%(n)d file or pattern", "%(n)d files or patterns", len(selected)) % {
-        "n": len(selected)
-    }
+    words = {"n": str(len(selected))}
+    if definition.mode is Mode.QUERY:
+        return ngettext("%(n)s query", "%(n)s queries", len(selected)) % words
+    return ngettext("%(n)s file or pattern", "%(n)s files or patterns", len(selected)) % words
+
+
+def mode_words(pipeline: Pipeline) -> str:
+    """ "Whole database", or "Chosen tables" where patterns choose."""
+    is_chosen = bool(pipeline.include or pipeline.exclude)
+    return _("Chosen tables") if is_chosen else str(Mode(pipeline.mode).label)
 
 
 def how_words(definition: PipelineDefinition) -> str:
@@ -179,7 +180,7 @@ def how_words(definition: PipelineDefinition) -> str:
     if len(resources) == 1:
         one = resources[0]
         written = write_words(one.write_disposition, one.primary_key, one.merge_strategy)
-        return f"{kinds[0]}, {written}"
+        return f"{kinds[0]} · {written}"
     words = {_("Incremental"): _("%(n)d incremental"), _("Full copy"): _("%(n)d full copy")}
     numbers = {kind: kinds.count(kind) for kind in words}
     return ", ".join(words[kind] % {"n": number} for kind, number in numbers.items() if number)

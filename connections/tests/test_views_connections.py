@@ -54,6 +54,19 @@ def test_the_list_filters_by_text_and_role_alike_as_page_and_fragment(
     assert "No connection matches" in text_of(editor, base(organization) + "?q=nothing")
 
 
+def test_the_role_says_what_can_be_done_there(organization: Organization, editor: Person) -> None:
+    for key, builds in {
+        "postgres": True,
+        "duckdb": True,
+        "mysql": False,
+        "sqlite": False,
+        "parquet": False,
+    }.items():
+        page = text_of(editor, f"{base(organization)}new/{key}/")
+        assert ("transformations run in it" in page) is builds, key
+        assert "Pipelines write to it" in page, key
+
+
 def test_long_lists_have_pages(organization: Organization, editor: Person) -> None:
     for number in range(52):
         make(organization, editor, f"C{number:02}", "csv", path="*.csv")

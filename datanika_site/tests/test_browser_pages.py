@@ -21,7 +21,9 @@ PREPARE = f"""
 from datanika_site.tests.scenario import make_shop
 from common.access import Role
 from orchestration import services as orchestration
-from pipelines.models import Pipeline, PipelineDraft
+from pipelines import services as pipelines
+from pipelines.definition import PipelineDefinition
+from pipelines.models import PipelineDraft
 from tenants import services
 from tenants.actors import Actor
 from tenants.models import Membership, User
@@ -57,6 +59,14 @@ services.issue_api_key(organization=organization, name="Ingest", role=Role.EDITO
 orchestration.add_dependency(
     organization=organization, actor=actor, upstream="pipeline:orders",
     downstream="transformation:fct_orders",
+)
+pipelines.create_pipeline(
+    organization=organization, actor=actor, source=shop.source, destination=shop.warehouse,
+    definition=PipelineDefinition.parse({{
+        "name": "Everything", "dataset": "raw_everything", "mode": "full_database",
+        "source_schema": "main", "include": ["ord*"], "write_disposition": "merge",
+        "schema_contract": {{"columns": "freeze"}}, "verify": "counts",
+    }}),
 )
 for number, data in enumerate((
     {{"mode": "single_table", "resources": [{{"name": "orders", "target": "orders"}}]}},
@@ -96,7 +106,8 @@ DETAILS = (
     "pipelines/orders/state/", "pipelines/orders/state/0/move/", "pipelines/orders/state/0/reset/",
     "pipelines/orders/rejects/", "pipelines/orders/rejects/retry/", "pipelines/orders/schema/",
     "pipelines/orders/refresh/", "pipelines/orders/refresh/?what=range",
-    "pipelines/orders/configuration/yaml/", "pipelines/orders/changes/",
+    "pipelines/orders/configuration/yaml/", "pipelines/everything/configuration/",
+    "pipelines/everything/", "pipelines/orders/changes/",
     "pipelines/orders/delete/",
     "transformations/-/sources/", "transformations/-/new/", "transformations/stg_orders/",
     "transformations/broken/", "transformations/stg_orders/delete/",

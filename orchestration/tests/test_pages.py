@@ -41,6 +41,7 @@ def test_overview(
     assert "The server refused the password." in page
     assert "Fix connection" in page
     assert "loaded with 3 rejected rows" in page
+    assert f'href="{client_urls}/pipelines/users/rejects/?table=users"' in page
     assert "At 06:00, Monday through Friday" in page
     fragment = get(owner.client, f"{client_urls}/?p=7d", htmx=True)
     assert "<html" not in fragment

@@ -186,6 +186,21 @@ def test_the_count_follows_what_is_typed(organization: Organization, editor: Per
     assert "<html" in page
 
 
+def test_a_filter_that_was_only_begun_is_not_saved(
+    organization: Organization, editor: Person
+) -> None:
+    form = Form(organization, editor)
+    paid = row("-0", "status", "eq", "paid")
+    for begun in (row("-1", "status", "ne"), row("-1", "", "ne", "x")):
+        html = form.post(paid | begun, 422)
+        error = re.search(r'<p[^>]* id="filter-1-error"[^>]*>(.*?)</p>', html, re.DOTALL)
+        assert error is not None
+        assert text_of(error[1])
+        # A count at once would take the words away again: it looks at complete ones only.
+        assert 'hx-trigger="input changed' in html
+    assert form.filters == []
+
+
 def test_a_filter_that_does_not_fit_is_named_where_it_stands(
     organization: Organization, editor: Person
 ) -> None:

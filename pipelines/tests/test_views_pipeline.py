@@ -39,7 +39,7 @@ def test_the_list_is_the_same_as_page_and_fragment(
     assert "<html" not in fragment
     strip = re.compile(r'name="(?:token|csrfmiddlewaretoken)" value="[^"]*"')
     assert strip.sub("", fragment).strip() in strip.sub("", page)
-    assert "Incremental, Merge on id" in page
+    assert "Incremental · Merge on id" in page
     nothing = editor.client.get(list_url(organization), {"q": "zzz"}).content.decode()
     assert "No pipeline matches" in nothing
 

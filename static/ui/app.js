@@ -290,6 +290,11 @@
   // Coming back by the browser's history finds the buttons as they were left.
   addEventListener("pageshow", () => all("[data-busy]").forEach((button) => delete button.dataset.busy));
 
+  // A row that scrolls on a small screen begins where one is.
+  all(".tabs [aria-current], .seg [aria-current]").forEach((link) => {
+    link.parentElement.scrollLeft = link.offsetLeft - link.parentElement.offsetLeft - 24;
+  });
+
   all("[data-confirm]").forEach(checkConfirmation);
   // Without script every panel is shown.
   all('[role="tab"][aria-selected="true"]').forEach(selectTab);

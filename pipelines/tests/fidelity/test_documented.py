@@ -7,7 +7,9 @@ from pipelines.tests.fidelity import test_files, test_routes
 from pipelines.tests.fidelity.routes import FILES, destinations, sources
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "connectors" / "README.md"
-_CELL = re.compile(r"\[(\w+-\w+)\]\(\.\./\.\./pipelines/tests/fidelity/(\w+)\.py \"(\w+)\[(\w+-\w+)\]\"\)")
+_CELL = re.compile(
+    r"\[(\w+-\w+)\]\(\.\./\.\./pipelines/tests/fidelity/(\w+)\.py \"(\w+)\[(\w+-\w+)\]\"\)"
+)
 
 
 def test_every_route_names_its_test() -> None:
