@@ -143,7 +143,10 @@ def plain(value: Any) -> Any:
 
 
 def default_target(name: str) -> str:
-    """A table name made from a source name or a file path: ``data/Air ports.csv.gz`` → ``air_ports``."""
+    """A table keeps its name; a file path becomes one: ``data/Air ports.csv.gz`` → ``air_ports``."""
+    if re.fullmatch(r"[^\W\d]\w*", name):
+        # As the engine calls a table without settings: giving it some must not make another of it.
+        return name[:63]
     stem = (
         PurePosixPath(name.replace("*", "")).name.split(".")[0] or PurePosixPath(name).parent.name
     )

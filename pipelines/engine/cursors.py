@@ -178,6 +178,24 @@ def up_to(cursor: CursorPlan, highest: str | None, dialect: Dialect) -> str:
     return f"({limit} OR {without})" if first else limit
 
 
+_MOMENTS = ("date", "timestamp", "DATE", "TIMESTAMP")
+_FLOATS = ("real", "double", "numeric", "FLOAT", "DOUBLE")
+
+
+def finite(cursor: CursorPlan, dialect: Dialect) -> str:
+    """The condition of values a cursor can go on from: after infinity or NaN nothing would come any more."""
+    value, kind = cursor.expression, cursor.type
+    if dialect is Dialect.MYSQL:
+        return ""
+    if kind.startswith(_MOMENTS):
+        return f"isfinite({value})"
+    if kind.startswith(_FLOATS):
+        bounded = kind.startswith(("real", "double", "FLOAT", "DOUBLE"))
+        numbers = "'NaN', 'Infinity', '-Infinity'" if bounded else "'NaN'"
+        return f"{value} NOT IN ({numbers})" if dialect is Dialect.POSTGRES or bounded else ""
+    return ""
+
+
 def reached(plan: TablePlan, highest: str | None) -> str | None:
     """The cursor after a load that saw ``highest``: it never goes back by itself."""
     cursor = plan.cursor

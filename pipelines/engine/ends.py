@@ -53,7 +53,11 @@ def reader_of(spec: dict[str, Any], session: Session) -> Reader:
         raise UserError(f'"{target.connector}" cannot be read from.', field="source")
     module, name = _READERS[target.connector]
     kind: Callable[..., Reader] = getattr(import_module(f"pipelines.engine.readers.{module}"), name)
-    return kind(target, session)
+    reader = kind(target, session)
+    if target.connector == "duckdb":
+        # Its views and queries are a stranger's SQL: they see the organization's files and nothing else.
+        session.shut_in([target.files_root, *target.allowed_roots])
+    return reader
 
 
 def directories_of(spec: dict[str, Any]) -> list[str]:

@@ -110,6 +110,7 @@ class Judging:
             self._load_id,
             ordered=_order_matters(plan),
             rejects=f"({self._rejects()})" if counts.rows_rejected else "",
+            load_ids="read_by" if plan.replay else "",
         )
 
     def _value(self, column: ColumnPlan, number: int) -> str:

@@ -16,6 +16,7 @@ from pipelines.engine.destinations.base import CopyFeed, Destination, Feed, Orde
 from pipelines.engine.dlt_record import Record
 from pipelines.engine.ends import directories_of
 from pipelines.engine.errors import (
+    NothingToReplay,
     TableLeftOut,
     TooNarrow,
     TypesChanged,
@@ -37,7 +38,7 @@ from pipelines.engine.model import (
 from pipelines.engine.planner import Circumstances, plan_table
 from pipelines.engine.readers.base import Reader
 from pipelines.engine.replays import Replay
-from pipelines.engine.resources import chosen_resources, missing_table
+from pipelines.engine.resources import chosen_resources, missing_table, unfit_targets
 from pipelines.engine.session import Session
 from pipelines.engine.verification import verify
 
@@ -50,6 +51,8 @@ _UNCONVERTIBLE = (
     duckdb.TypeMismatchException,
     psycopg.DataError,
 )
+#: What says where a connection leads.
+_PLACE = ("host", "port", "database", "path")
 #: The failed tables named in the error of a load.
 _NAMED = 3
 
@@ -85,6 +88,7 @@ class Load:
         self._record = Record(destination, self._load_id, reporter)
         self._outcomes: list[Outcome] = []
         self._failures: list[DatanikaError] = []
+        self._single = True
         #: Tables that could not even be described, by label.
         self._broken: dict[str, Exception] = {}
 
@@ -92,8 +96,12 @@ class Load:
         with self._open_reader() as reader, self._destination.opened():
             resources = self._resources(reader)
             ends = self._look(reader, resources)
+            self._single = len(resources) == 1
+            self._broken |= unfit_targets(resources)
             for resource in resources:
                 self._table(reader, resource, ends)
+            if self._options.get("replay_rejects") and not (self._outcomes or self._failures):
+                raise NothingToReplay(field="options.replay_rejects")
             if self._outcomes:
                 self._record.keep(self._outcomes)
         self._raise_failures(len(resources))
@@ -151,11 +159,12 @@ class Load:
         ends: _Ends,
         as_text: frozenset[str] = frozenset(),
     ) -> TablePlan:
+        if error := self._broken.get(resource.label):
+            raise error
         table = ends.found.get(resource.label)
         if table is None:
-            if error := self._broken.get(resource.label):
-                raise error
             raise missing_table(resource.name, resource.schema, reader.tables(resource.schema))
+        self._refuse_itself(resource)
         bounds = self._options.get("cursor_range")
         given = Circumstances(
             existing=ends.existing.get(resource.target),
@@ -175,6 +184,21 @@ class Load:
             own_kind=reader.kind == self._destination.kind == "postgres",
         )
 
+    def _refuse_itself(self, resource: Resource) -> None:
+        """A table read and replaced at once would wait for itself."""
+        source, destination = self._spec["source"], self._spec["destination"]
+        places = [
+            (end["connector"], *(end["config"].get(key) for key in _PLACE))
+            for end in (source, destination)
+        ]
+        here = (resource.schema, resource.name) == (self._spec["dataset"], resource.target)
+        if here and places[0] == places[1] and not resource.query:
+            raise UserError(
+                f"{resource.label} would be loaded into itself.",
+                field="dataset",
+                remedy="Choose another schema or another target.",
+            )
+
     # --- one table ---------------------------------------------------------------------------------
 
     def _table(self, reader: Reader, resource: Resource, ends: _Ends) -> None:
@@ -193,6 +217,11 @@ class Load:
             outcome = self._loaded(reader, resource, plan, ends, started)
             outcome.verification = verify(reader, self._destination, resource, outcome.plan)
             self._finished(outcome)
+        except NothingToReplay:
+            # Of a whole pipeline most tables have none.
+            if self._single:
+                raise
+            self._reporter.debug("No refused rows.", scope=f"load:{resource.target}")
         except TableLeftOut:
             self._reporter.warn(
                 "Left out: the schema contract wants no new table.", scope=resource.name

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from common.errors import UserError
@@ -136,6 +137,13 @@ def _cursor(found: Known) -> dict[str, Any]:
     }
 
 
+def _shown(value: Any) -> str:
+    """As text; a moment without a zone is UTC in every destination."""
+    if not isinstance(value, datetime):
+        return str(value)
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
+
+
 def rejects(spec: dict[str, Any], session: Session) -> dict[str, Any]:
     """A page of refused rows, and how many each target has."""
     destination = destination_of(spec, session)
@@ -150,7 +158,7 @@ def rejects(spec: dict[str, Any], session: Session) -> dict[str, Any]:
     return {
         "rows": [
             {
-                name: None if value is None else str(value)
+                name: None if value is None else _shown(value)
                 for name, value in zip(names, row, strict=True)
             }
             for row in shown

@@ -217,6 +217,8 @@ class TablePlan:
     #: Rows cannot be judged without looking at each (a contract that discards).
     tolerant: bool = False
     is_there: bool = False
+    #: The target has our column, so a load made it or has been there.
+    is_ours: bool = True
     #: The rows are those refused before, of the load ids given there.
     replay: bool = False
 

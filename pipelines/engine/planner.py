@@ -105,7 +105,10 @@ def plan_table(
         ),
         relation=table.relation,
         primary_key=tuple(renames.get(name, name) for name in key),
-        key_is_unique=bool(table.primary_key) and set(table.primary_key) <= set(key),
+        # Refused rows hold every version of a key that was refused.
+        key_is_unique=bool(table.primary_key)
+        and set(table.primary_key) <= set(key)
+        and not given.replay,
         cursor=cursor,
         order_column=order if any(column.name == order for column in found.columns) else None,
         row_order=resource.row_order,
@@ -117,6 +120,7 @@ def plan_table(
         is_partial=cursor is not None or bool(where),
         tolerant=found.tolerant or given.replay,
         is_there=existing is not None,
+        is_ours=existing is None or LOAD_ID_COLUMN in existing.columns,
         replay=given.replay,
     )
 

@@ -33,12 +33,10 @@ class Replay:
     def relation(self) -> str:
         """A relation with c0, c1, … as text, made of the JSON that was kept."""
         con, plan = self._session.connection, self._plan
-        con.execute("CREATE OR REPLACE TEMP TABLE refused_rows (row_json JSON)")
+        con.execute("CREATE OR REPLACE TEMP TABLE refused_rows (row_json JSON, read_by VARCHAR)")
         after = ""
         while rows := self._page(after):
-            con.executemany(
-                "INSERT INTO refused_rows VALUES (?)", [[row_json] for _, row_json in rows]
-            )
+            con.executemany("INSERT INTO refused_rows VALUES (?, ?)", [[*row[1:]] for row in rows])
             after = str(rows[-1][0])
         if not after:
             raise NothingToReplay(
@@ -50,15 +48,15 @@ class Replay:
             f"json_extract_string(row_json, {quote_text(_path(column.source))}) AS c{index}"
             for index, column in enumerate(plan.columns)
         )
-        return f"(SELECT {fields} FROM temp.main.refused_rows)"
+        return f"(SELECT {fields}, read_by FROM temp.main.refused_rows)"
 
-    def _page(self, after: str) -> list[tuple[str, str]]:
+    def _page(self, after: str) -> list[tuple[str, str, str]]:
         found = self._destination
         rows = found.query(
-            f"SELECT reject_id, row_json FROM {found.table(REJECTS)} WHERE {self.condition}"
+            f"SELECT reject_id, row_json, load_id FROM {found.table(REJECTS)} WHERE {self.condition}"
             f" AND reject_id > {found.text(after)} ORDER BY reject_id LIMIT {_FETCHED}"
         )
-        return [(str(row[0]), str(row[1])) for row in rows]
+        return [(str(row[0]), str(row[1]), str(row[2])) for row in rows]
 
 
 def _path(name: str) -> str:

@@ -83,7 +83,9 @@ def chosen_resources(spec: dict[str, Any], tables: Sequence[str]) -> list[Resour
         )
     if not resources:
         raise UserError("There is no table to load.", field="resources")
-    _check_targets(resources)
+    if spec.get("mode") != "full_database":
+        for problem in unfit_targets(resources).values():
+            raise problem
     return resources
 
 
@@ -107,19 +109,24 @@ def missing_table(name: str, schema: str, names: Sequence[str]) -> UserError:
     )
 
 
-def _check_targets(resources: list[Resource]) -> None:
+def unfit_targets(resources: list[Resource]) -> dict[str, UserError]:
+    """By label the resources whose target cannot be, or is another's already; of a whole database they fail alone."""
     seen: dict[str, Resource] = {}
+    found: dict[str, UserError] = {}
     for resource in resources:
+        field = f"resources.{resource.name}.target"
         if "." in resource.target or "/" in resource.target or resource.target.startswith("_dlt"):
-            raise UserError(
+            found[resource.label] = UserError(
                 f'"{resource.target}" cannot be the name of a table.',
-                field=f"resources.{resource.name}.target",
-                remedy="Use letters, digits and underscores.",
+                field=field,
+                remedy="Give it a target of letters, digits and underscores in its settings.",
             )
-        if other := seen.get(resource.target.lower()):
-            raise UserError(
+        elif other := seen.get(resource.target.lower()):
+            found[resource.label] = UserError(
                 f'{other.label} and {resource.label} would both be loaded into "{resource.target}".',
-                field=f"resources.{resource.name}.target",
-                remedy="Give one of them another target.",
+                field=field,
+                remedy="Give one of them another target in its settings.",
             )
-        seen[resource.target.lower()] = resource
+        else:
+            seen[resource.target.lower()] = resource
+    return found

@@ -1,7 +1,7 @@
 """One DuckDB for one load: it sees the source and, where it can, the destination. Opened at first use."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from connections.connectors.duckdb_support import load_extension
 from connections.connectors.sql import quote_text
 from pipelines.engine.endpoints import Limits, duckdb_session
 from pipelines.engine.events import PROGRESS_SECONDS
@@ -44,6 +45,19 @@ class Session:
         self._has_more = True
         self.connection.execute(f"SET memory_limit = '{self.limits.memory_mb}MB'")
         return True
+
+    def shut_in(self, directories: Sequence[Path]) -> None:
+        """From here on statements reach these directories and the load's own, no other file and no network."""
+        for extension in ("postgres", "sqlite", "json"):
+            # They lie elsewhere, and a destination may need them.
+            load_extension(self.connection, extension)
+        own = [self.limits.temp_dir] if self.limits.temp_dir else []
+        if own:
+            # Asking what is loaded looks into this directory.
+            self.connection.execute(f"SET extension_directory = {quote_text(str(own[0]))}")
+        listed = ", ".join(quote_text(str(path)) for path in (*directories, *own))
+        self.connection.execute(f"SET allowed_directories = [{listed}]")
+        self.connection.execute("SET enable_external_access = false")
 
     def attach_file(self, path: Path, name: str, *, read_only: bool) -> str:
         """Attach a DuckDB file; the name under which it is known, for one file may be both ends."""

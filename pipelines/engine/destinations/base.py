@@ -70,6 +70,8 @@ class Feed:
     expressions: tuple[str, ...]
     columns: tuple[ColumnPlan, ...]
     load_id: str
+    #: Where rows were read by different loads: the expression of each one's id.
+    load_ids: str = ""
     #: The rows' order matters: of several rows of a key the last one wins.
     ordered: bool = False
     #: A relation in the shape of ``REJECT_COLUMNS``, or empty.
@@ -81,7 +83,8 @@ class Feed:
             f"{write(column, expression)} AS {ident(column.name)}"
             for column, expression in zip(self.columns, self.expressions, strict=True)
         ]
-        parts.append(f"'{self.load_id}' AS {ident('_dlt_load_id')}")
+        load_id = self.load_ids or f"'{self.load_id}'"
+        parts.append(f"{load_id} AS {ident('_dlt_load_id')}")
         return f"SELECT {', '.join(parts)} FROM {self.relation}"
 
 

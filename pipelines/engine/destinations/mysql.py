@@ -172,6 +172,7 @@ class MySqlDestination(MySqlStatements):
             mysql_notes.write(self, order, done)
         self.put_in_place(order, stage)
         with self.transaction():
+            self.forget_replayed(order)
             for note in mysql_notes.left(self):
                 mysql_notes.settle(self, note)
             self.forget_old(plan, order.load_id)
@@ -212,6 +213,7 @@ class MySqlDestination(MySqlStatements):
             self.run(f"INSERT INTO {target} ({names}) SELECT {names} FROM {stage}")
             if feed.rejects:
                 self.write_rejects(feed)
+            self.forget_replayed(order)
             done = self.record(order, loaded, deduplicated)
         self._drop(self.stage_name(plan))
         return done

@@ -277,7 +277,7 @@ class PostgresDestination(SqlDestination):
 def _needs_no_change(plan: TablePlan) -> bool:
     """Rows can go straight into the target: it is there, and nothing of it has to change first."""
     added = any(change.change == "column_added" for change in plan.changes)
-    return plan.is_there and not added and not plan.widened
+    return plan.is_there and plan.is_ours and not added and not plan.widened
 
 
 def _told(feed: CopyFeed, order: Order) -> Iterator[bytes]:

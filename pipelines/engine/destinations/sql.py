@@ -239,6 +239,8 @@ class SqlDestination(Destination):
         plan = order.plan
         self.check_keys(plan, stage)
         deduplicated = self.deduplicate(plan, stage)
+        if plan.replay:
+            deduplicated += self._drop_outdated(plan, stage)
         if plan.strategy == "scd2":
             loaded, unchanged = self.keep_history(plan, stage)
             return loaded, deduplicated + unchanged
@@ -247,12 +249,39 @@ class SqlDestination(Destination):
             return self.upsert(order, stage), deduplicated
         return self.delete_insert(plan, stage), deduplicated
 
+    def _drop_outdated(self, plan: TablePlan, stage: str) -> int:
+        """Refused rows whose key a later load has brought are not to overwrite it."""
+        target, load_id = self.table(plan.target), self.ident(LOAD_ID_COLUMN)
+        same = " AND ".join(
+            f"t.{self.ident(key)} = {stage}.{self.ident(key)}" for key in plan.primary_key
+        )
+        return self.run(
+            f"DELETE FROM {stage} WHERE EXISTS (SELECT 1 FROM {target} t"
+            f" WHERE {same} AND t.{load_id} > {stage}.{load_id})"
+        )
+
     def upsert(self, order: Order, stage: str) -> int:
         """Staged rows over those of the same key; how many were staged.
 
-        Where a destination rewrites rows anyway, deleting and inserting is the same.
+        Where a destination rewrites rows anyway, deleting and inserting is the same, unless the table has columns that
+        the source has no more: those keep what they hold.
         """
-        return self.delete_insert(order.plan, stage)
+        plan = order.plan
+        there = {name.lower() for name in self.existing([plan.target])[plan.target].columns}
+        if there <= {name.lower() for name in plan.names}:
+            return self.delete_insert(plan, stage)
+        names, target = self.names(plan), self.table(plan.target)
+        same = " AND ".join(
+            f"s.{self.ident(key)} = {target}.{self.ident(key)}" for key in plan.primary_key
+        )
+        staged = int(self.query(f"SELECT count(*) FROM {stage}")[0][0])
+        set_ = ", ".join(f"{self.ident(name)} = s.{self.ident(name)}" for name in plan.names)
+        self.run(f"UPDATE {target} SET {set_} FROM {stage} s WHERE {same}")
+        self.run(
+            f"INSERT INTO {target} ({names}) SELECT {names} FROM {stage} s"
+            f" WHERE NOT EXISTS (SELECT 1 FROM {target} WHERE {same})"
+        )
+        return staged
 
     def delete_insert(self, plan: TablePlan, stage: str) -> int:
         """Take away every row of a staged key, then insert the staged rows."""

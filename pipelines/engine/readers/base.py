@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from connections.connectors.sql import Dialect
-from pipelines.engine.cursors import reached, up_to, window
+from pipelines.engine.cursors import finite, reached, up_to, window
 from pipelines.engine.model import Extracted, Resource, SourceTable, TablePlan
 from pipelines.engine.sqltext import where
 
@@ -76,7 +76,8 @@ class Reader(ABC):
         if not cursor.only:
             kind = "CHAR" if self.dialect is Dialect.MYSQL else "VARCHAR"
             highest = self.value(
-                f"SELECT CAST(max({cursor.expression}) AS {kind}) FROM {plan.relation}{where(low)}"
+                f"SELECT CAST(max({cursor.expression}) AS {kind}) FROM {plan.relation}"
+                f"{where(low, finite(cursor, self.dialect))}"
             )
         counts.cursor_after = reached(plan, highest)
         return [low, up_to(cursor, highest, self.dialect)]
