@@ -1,15 +1,28 @@
 """What every API view shares: errors as RFC 9457 problem details, pages by cursor."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.http import Http404
-from rest_framework import exceptions, pagination
+from rest_framework import exceptions, pagination, serializers
 from rest_framework.response import Response
 
 from common.errors import DatanikaError, NotFound, PermissionDenied
 
 PROBLEM = "application/problem+json"
+
+
+class KnownKeys(serializers.Serializer[Any]):
+    """Refuses keys it does not know: a misspelled option must not become the usual run."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        known = list(self.fields)
+        if isinstance(data, Mapping) and (unknown := sorted({*map(str, data)} - {*known})):
+            raise exceptions.ValidationError(
+                {unknown[0]: [f"There is no such setting. It has: {', '.join(known)}."]}
+            )
+        return super().to_internal_value(data)
 
 
 class CursorPagination(pagination.CursorPagination):

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.access import Permission
+from common.api import KnownKeys
 from common.errors import UserError
 from common.http import get_or_404
 from orchestration import services
@@ -106,7 +107,7 @@ class RunQuerySerializer(serializers.Serializer[Run]):
     period = serializers.ChoiceField(list(PERIODS), required=False, default="")
 
 
-class RunCreateSerializer(serializers.Serializer[Run]):
+class RunCreateSerializer(KnownKeys):
     target = serializers.CharField(
         max_length=120, help_text="`pipeline:<slug>`, `transformation:<name>` or `dag`."
     )

@@ -195,7 +195,7 @@ def _finish(step: RunStep, reporter: Reporter, verdict: _Verdict) -> Ended:
             lease_token=None,
             lease_expires_at=None,
             has_warnings=reporter.has_warnings,
-            summary=reporter.summary or {},
+            summary=reporter.outcome,
             progress={},
             error=error.get("message", ""),
             error_code=error.get("code", ""),

@@ -36,6 +36,8 @@ class Reporter:
         self.error: dict[str, Any] | None = None
         self.summary: dict[str, Any] | None = None
         self.has_warnings = False
+        #: By name, for a step that ends in an error after some of its tables were loaded.
+        self._loaded: dict[str, int] = {}
         self._lines: list[log.Line] = []
         self._results: list[dict[str, Any]] = []
         self._progress: dict[str, Any] = {}
@@ -53,6 +55,8 @@ class Reporter:
                 }
             case "result":
                 self._results.append(event)
+                if event.get("kind") == "table":
+                    self._loaded[str(event["name"])] = int(event.get("rows_loaded") or 0)
                 self.has_warnings |= event.get("status") == "warned"
                 self.has_warnings |= bool(event.get("rows_rejected"))
                 verified = event.get("verification") or {}
@@ -61,6 +65,13 @@ class Reporter:
                 self.error = event
             case "done":
                 self.summary = event.get("summary") or {}
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """The child's summary, or what was loaded before it failed."""
+        if self.summary is not None:
+            return self.summary
+        return {"rows_loaded": sum(self._loaded.values())} if self._loaded else {}
 
     def say(self, level: str, text: str) -> None:
         """A line of our own."""

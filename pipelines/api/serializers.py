@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from common.api import KnownKeys
 from pipelines import services
 from pipelines.models import (
     FilterOperator,
@@ -180,7 +181,7 @@ class CursorSerializer(serializers.Serializer[Any]):
     committed_at = serializers.DateTimeField(allow_null=True)
 
 
-class CursorInput(serializers.Serializer[Any]):
+class CursorInput(KnownKeys):
     value = serializers.CharField(
         max_length=255, allow_null=True, help_text="null lets the next run begin anew."
     )
@@ -192,7 +193,7 @@ class CursorInput(serializers.Serializer[Any]):
     )
 
 
-class LoadOptionsInput(serializers.Serializer[Any]):
+class LoadOptionsInput(KnownKeys):
     """As for starting a run."""
 
     full_refresh = serializers.BooleanField(required=False, default=False)

@@ -23,7 +23,7 @@ from pipelines.engine.endpoints import duckdb_file
 from pipelines.engine.model import Committed, ExistingTable, Landing, TablePlan
 from pipelines.engine.session import DESTINATION, Session
 from pipelines.engine.sqltext import filled
-from pipelines.engine.types import to_duckdb
+from pipelines.engine.types import hub, to_duckdb
 
 
 class DuckDbDestination(SqlDestination):
@@ -87,7 +87,7 @@ class DuckDbDestination(SqlDestination):
         ).fetchall()
         found: dict[str, ExistingTable] = {}
         for table, column, kind in rows:
-            found.setdefault(table, ExistingTable()).columns[column] = kind
+            found.setdefault(table, ExistingTable()).columns[column] = hub.canonical(kind)
         return found
 
     def has_ledger(self) -> bool:
