@@ -208,6 +208,8 @@ class Load:
                 self._reporter.log(
                     "Already loaded by the attempt that was lost.", scope=f"load:{resource.target}"
                 )
+                # What the lost attempt had no time to put away.
+                self._record.prepare()
                 plan = self._plan(reader, resource, ends)
                 self._finished(Outcome(plan, resource, done, started_at=started))
                 return
