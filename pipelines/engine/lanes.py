@@ -120,6 +120,10 @@ class Judging:
         text = parsed(column.parse, column.hub, f"c{number}")
         return text.replace(HASH_KEY, quote_text(self._key))
 
+    def _unfit(self, column: ColumnPlan, number: int) -> str:
+        """The condition of a value that is not of its column's type."""
+        return f"c{number} IS NOT NULL AND {self._value(column, number)} IS NULL"
+
     def _failures(self) -> list[tuple[int, str]]:
         """(number, condition): a number for each reason of each column."""
         found = []
@@ -131,8 +135,7 @@ class Judging:
             if column.name in self._plan.primary_key:
                 found.append((_number(index, "key"), f"{value} IS NULL"))
             if not column.nullify:
-                wrong = f"{value} IS NOT NULL AND {self._value(column, index)} IS NULL"
-                found.append((_number(index, "type"), wrong))
+                found.append((_number(index, "type"), self._unfit(column, index)))
             if column.holds:
                 held = filled(column.holds, self._value(column, index))
                 found.append((_number(index, "range"), f"NOT ({held})"))
@@ -160,9 +163,9 @@ class Judging:
         self._check_frozen(rows)
         for index, column in enumerate(self._plan.columns):
             if column.nullify:
-                wrong = f"c{index} IS NOT NULL AND {self._value(column, index)} IS NULL"
                 self.emptied[column.name] = self._session.count(
-                    f"SELECT count(*) FROM {_JUDGED} WHERE verdict IS NULL AND {wrong}"
+                    f"SELECT count(*) FROM {_JUDGED} WHERE verdict IS NULL"
+                    f" AND {self._unfit(column, index)}"
                 )
 
     def _check_frozen(self, rows: list[tuple[int, int]]) -> None:

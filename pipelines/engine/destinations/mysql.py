@@ -227,10 +227,7 @@ class MySqlDestination(MySqlStatements):
         def sent(size: int) -> None:
             order.counts.bytes += size
 
-        with (
-            feed.session.ordered(feed.ordered),
-            feed.session.watched(order.said, order.plan.rows_estimate),
-        ):
+        with feed.session.watched(order.said, order.plan.rows_estimate):
             written = self._sent(rows, table, sent, order.plan)
         order.counts.rows_staged = rows.rows
         return written
