@@ -109,6 +109,12 @@ def redis_url(pytestconfig: pytest.Config) -> str:
 
 
 @pytest.fixture(scope="session")
+def session_directory(pytestconfig: pytest.Config) -> Path:
+    """A directory that all test workers of this session share, gone after it."""
+    return pytestconfig.stash[STATE_KEY]
+
+
+@pytest.fixture(scope="session")
 def mariadb_server(pytestconfig: pytest.Config) -> services.Server:
     """A private MariaDB server of this session; skips where none can be had."""
     return _server("mariadb", pytestconfig)

@@ -27,7 +27,6 @@ from pipelines.tests.engine_support import (
     results,
 )
 from pipelines.tests.mysql_support import my, mysql_endpoint
-from scripts.services import STATE_DIRECTORY
 
 VALUES = """
 CREATE TABLE orders AS SELECT 18446744073709551615::UBIGINT AS huge, true AS flag, 0.1::FLOAT AS single,
@@ -44,9 +43,9 @@ class TestMySql(Suite):
     owner = MySqlDestination
 
     @pytest.fixture
-    def destination(self, mariadb_url: str) -> Iterator[dict[str, Any]]:
+    def destination(self, mariadb_url: str, session_directory: Path) -> Iterator[dict[str, Any]]:
         # The dataset of ``Bench`` is made anew for each test; on one server the processes of a suite take turns at it.
-        with (STATE_DIRECTORY / "mariadb-raw.lock").open("w") as turn:
+        with (session_directory / "mariadb-raw.lock").open("w") as turn:
             fcntl.flock(turn, fcntl.LOCK_EX)
             my(mariadb_url, "DROP DATABASE IF EXISTS raw")
             yield mysql_endpoint(mariadb_url)
