@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 from django.db import models
 from django.utils import timezone
 
-from audit.actions import AuditAction
+from audit.actions import action_choices
 from common.errors import DatanikaError
 from common.scoping import OrganizationOwned
 
@@ -23,7 +23,7 @@ class AuditEvent(OrganizationOwned):
     actor_kind = models.CharField(max_length=16)
     actor_label = models.CharField(max_length=200)
     actor_id = models.CharField(max_length=40, blank=True)
-    action = models.CharField(max_length=40, choices=AuditAction)
+    action = models.CharField(max_length=40, choices=action_choices)
     target_type = models.CharField(max_length=40, blank=True)
     target_id = models.CharField(max_length=40, blank=True)
     #: The target's name at that time; it may be renamed or gone by now.

@@ -36,6 +36,8 @@ class Connection(Trashable):
     secrets = EncryptedJSONField(blank=True, default=dict, editable=False)
     #: Steps that may use it at once; None leaves it to the connector (a single writer has 1).
     max_concurrent_runs = models.PositiveSmallIntegerField(null=True, blank=True)
+    #: Steps that use it go to this queue: for systems that only some workers reach. Empty is the organization's.
+    queue = models.SlugField(max_length=40, blank=True)
     check_status = models.CharField(
         max_length=12, choices=CheckStatus, default=CheckStatus.UNTESTED, editable=False
     )

@@ -284,6 +284,8 @@ LEASE_SECONDS = environment.env.int("DATANIKA_LEASE_SECONDS", default=30)
 #: Limits of one child, in MiB and seconds.
 STEP_MEMORY_MB = environment.env.int("DATANIKA_STEP_MEMORY_MB", default=4096)
 STEP_TIMEOUT_SECONDS = environment.env.int("DATANIKA_STEP_TIMEOUT_SECONDS", default=6 * 3600)
+#: What a step's directories on the worker may hold, in MiB.
+STEP_DISK_MB = environment.env.int("DATANIKA_STEP_DISK_MB", default=20_480)
 #: "private-allowed" for your own network, "public-only" when strangers use the installation.
 EGRESS_POLICY = environment.env.str("DATANIKA_EGRESS", default="private-allowed")
 #: Directories outside the organization's own files that connections may read.

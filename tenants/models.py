@@ -70,6 +70,16 @@ class Organization(models.Model):
     #: Where transformations land when they name no schema.
     default_schema = models.CharField(max_length=63, default="analytics")
     max_concurrent_runs = models.PositiveSmallIntegerField(default=4)
+    #: The queue of its steps; empty is the default one. Workers choose with --queues which they serve.
+    queue = models.SlugField(max_length=40, blank=True)
+    #: Limits of one step; None takes the platform's.
+    step_timeout_seconds = models.PositiveIntegerField(null=True, blank=True)
+    step_memory_mb = models.PositiveIntegerField(null=True, blank=True)
+    step_cpu_seconds = models.PositiveIntegerField(null=True, blank=True)
+    step_disk_mb = models.PositiveIntegerField(null=True, blank=True)
+    #: All of its schedules rest from then on.
+    schedules_paused_at = models.DateTimeField(null=True, blank=True)
+    schedules_paused_by = models.CharField(max_length=200, blank=True)
     #: The number of the newest run; incremented under a row lock.
     last_run_number = models.PositiveBigIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
@@ -84,6 +94,37 @@ class Organization(models.Model):
     @property
     def initials(self) -> str:
         return "".join(word[0] for word in self.name.split()[:2]).upper()
+
+
+class PlatformSettings(models.Model):
+    """What operators decide for the whole installation; one row. None leaves it to the environment's default."""
+
+    #: Steps that run at once on all workers together; None is as many as there are slots.
+    max_concurrent_steps = models.PositiveIntegerField(null=True, blank=True)
+    step_timeout_seconds = models.PositiveIntegerField(null=True, blank=True)
+    step_memory_mb = models.PositiveIntegerField(null=True, blank=True)
+    step_cpu_seconds = models.PositiveIntegerField(null=True, blank=True)
+    #: Of a step's directories on the worker.
+    step_disk_mb = models.PositiveIntegerField(null=True, blank=True)
+    #: Days; None keeps for ever.
+    log_retention_days = models.PositiveIntegerField(default=30, null=True, blank=True)
+    run_retention_days = models.PositiveIntegerField(default=365, null=True, blank=True)
+    capsule_retention_days = models.PositiveIntegerField(default=90, null=True, blank=True)
+    audit_retention_days = models.PositiveIntegerField(null=True, blank=True)
+    #: Asked for every minute while the scheduler lives: a monitor elsewhere notices when it does not.
+    heartbeat_url = models.URLField(max_length=500, blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "platform settings"
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="platform_settings_one_row")]
+
+    def __str__(self) -> str:
+        return "Platform settings"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.pk = 1
+        super().save(*args, **kwargs)
 
 
 class Membership(OrganizationOwned):

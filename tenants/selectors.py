@@ -1,13 +1,15 @@
 """Reads that several faces share."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from common.access import ROLE_ORDER, Role, is_at_least
 from tenants.actors import Actor
-from tenants.models import ApiKey, Invitation, Membership, Organization
+from tenants.models import ApiKey, Invitation, Membership, Organization, PlatformSettings
 
 
 def members_of(organization: Organization) -> QuerySet[Membership]:
@@ -72,3 +74,37 @@ def key_counts_of(organization: Organization) -> dict[int, int]:
         .values_list("created_by_id", "pk__count")
     )
     return counts
+
+
+@dataclass(frozen=True)
+class StepLimits:
+    """What one step may use; 0 is no limit."""
+
+    wall_seconds: int
+    memory_mb: int
+    cpu_seconds: int
+    disk_mb: int
+
+
+def platform_settings() -> PlatformSettings:
+    """The one row, or its defaults while no operator has saved it."""
+    return PlatformSettings.objects.filter(pk=1).first() or PlatformSettings()
+
+
+def limits_of(organization: Organization) -> StepLimits:
+    """The organization's own limits, else the platform's, else those of the environment."""
+    platform = platform_settings()
+
+    def limit(name: str, default: int) -> int:
+        for row in (organization, platform):
+            value = getattr(row, name)
+            if value is not None:
+                return int(value)
+        return default
+
+    return StepLimits(
+        wall_seconds=limit("step_timeout_seconds", settings.STEP_TIMEOUT_SECONDS),
+        memory_mb=limit("step_memory_mb", settings.STEP_MEMORY_MB),
+        cpu_seconds=limit("step_cpu_seconds", 0),
+        disk_mb=limit("step_disk_mb", settings.STEP_DISK_MB),
+    )

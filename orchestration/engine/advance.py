@@ -16,6 +16,7 @@ from orchestration.models import (
     Status,
     StepKind,
 )
+from orchestration.signals import run_ended
 
 #: Of a dbt node's result: what it feeds cannot be built.
 _BROKEN = frozenset({"failed", "skipped"})
@@ -130,6 +131,7 @@ def _finish(run: Run, steps: list[RunStep]) -> None:
     }
     level, word = words[Status(run.status)]
     log.note(run, level, f"Run #{run.number} {word} after {took:.1f} s.")
+    run_ended.send(sender=Run, run=run)
 
 
 def _rows(summary: dict[str, Any]) -> int:

@@ -1,4 +1,4 @@
-"""When things run, in what order, and what came of it."""
+"""What happened: runs, their steps, results and log."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,151 +7,18 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from common.scoping import LIVE, OrganizationOwned, Trashable
+from common.scoping import OrganizationOwned
+from orchestration.models.graph import Node
+from orchestration.models.schedules import Schedule
+from orchestration.models.vocabulary import (
+    ACTIVE_STATUSES,
+    Status,
+    StepKind,
+    Trigger,
+)
 
-
-class Status(models.TextChoices):
-    """Of a run and of a step."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    SKIPPED = "skipped"
-
-
-# A partition: a test fails until a new status stands in exactly one of them.
-ACTIVE_STATUSES = frozenset({Status.QUEUED, Status.RUNNING})
-FINAL_STATUSES = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.SKIPPED})
-
-
-class StepKind(models.TextChoices):
-    PIPELINE = "pipeline", "Pipeline"
-    TRANSFORM = "transform", "Transformations"
-
-
-class Trigger(models.TextChoices):
-    MANUAL = "manual", "By hand"
-    SCHEDULE = "schedule", "Schedule"
-    API = "api", "API"
-    COMMAND = "command", "Command line"
-    RETRY = "retry", "Run again"
-
-
-class MissedPolicy(models.TextChoices):
-    SKIP = "skip", "Skip them"
-    ONCE = "once", "Run once"
-    ALL = "all", "Run each"
-
-
-class OverlapPolicy(models.TextChoices):
-    SKIP = "skip", "Skip the new one"
-    QUEUE = "queue", "Queue the new one"
-
-
-class Node(OrganizationOwned):
-    """A place in the graph: exactly one pipeline or transformation."""
-
-    pipeline = models.OneToOneField(
-        "pipelines.Pipeline", models.CASCADE, null=True, blank=True, related_name="+"
-    )
-    transformation = models.OneToOneField(
-        "transforms.Transformation", models.CASCADE, null=True, blank=True, related_name="+"
-    )
-
-    class Meta(OrganizationOwned.Meta):
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(pipeline__isnull=True) ^ Q(transformation__isnull=True),
-                name="node_is_exactly_one_thing",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.key
-
-    @property
-    def key(self) -> str:
-        """``pipeline:<slug>`` or ``transformation:<name>``."""
-        if self.pipeline:
-            return f"pipeline:{self.pipeline.slug}"
-        return f"transformation:{self.transformation.name}" if self.transformation else ""
-
-    @property
-    def is_alive(self) -> bool:
-        thing = self.pipeline or self.transformation
-        return thing is not None and not thing.is_deleted
-
-
-class Dependency(OrganizationOwned):
-    """An edge that a person drew; edges inferred from ``ref()`` and ``source()`` are not stored."""
-
-    upstream = models.ForeignKey(Node, models.CASCADE, related_name="+")
-    downstream = models.ForeignKey(Node, models.CASCADE, related_name="+")
-    created_at = models.DateTimeField(default=timezone.now)
-
-    class Meta(OrganizationOwned.Meta):
-        verbose_name_plural = "dependencies"
-        constraints = [
-            models.UniqueConstraint(fields=["upstream", "downstream"], name="dependency_once"),
-            models.CheckConstraint(
-                condition=~Q(upstream=models.F("downstream")), name="dependency_not_on_itself"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.upstream} → {self.downstream}"
-
-
-class Schedule(Trashable):
-    """A cron expression in a time zone that starts runs of one node or of the whole graph."""
-
-    name = models.CharField(max_length=80)
-    slug = models.SlugField(max_length=64)
-    #: None is the whole graph, narrowed by ``select``.
-    node = models.ForeignKey(Node, models.CASCADE, null=True, blank=True, related_name="+")
-    #: A selection such as ``+fct_flights tag:nightly``; empty is everything.
-    select = models.CharField(max_length=500, blank=True)
-    crontab = models.ForeignKey(
-        "django_celery_beat.CrontabSchedule", models.PROTECT, related_name="+"
-    )
-    is_active = models.BooleanField(default=True)
-    missed = models.CharField(max_length=4, choices=MissedPolicy, default=MissedPolicy.ONCE)
-    overlap = models.CharField(max_length=5, choices=OverlapPolicy, default=OverlapPolicy.SKIP)
-    next_run_at = models.DateTimeField(null=True, blank=True, editable=False)
-    last_run_at = models.DateTimeField(null=True, blank=True, editable=False)
-    #: What the last due time came to, when it started no run.
-    note = models.CharField(max_length=300, blank=True, editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-
-    class Meta(Trashable.Meta):
-        ordering = ["name", "pk"]
-        indexes = [
-            # The tick asks for this every second.
-            models.Index(
-                fields=["next_run_at"],
-                condition=Q(is_active=True, deleted_at__isnull=True),
-                name="schedule_due",
-            ),
-        ]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["organization", "slug"], condition=LIVE, name="schedule_slug_unique"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def cron(self) -> str:
-        c = self.crontab
-        return f"{c.minute} {c.hour} {c.day_of_month} {c.month_of_year} {c.day_of_week}"
-
-    @property
-    def time_zone(self) -> str:
-        return str(self.crontab.timezone)
+#: Where steps go whose organization and connections name no queue.
+DEFAULT_QUEUE = "default"
 
 
 class Run(OrganizationOwned):
@@ -176,6 +43,11 @@ class Run(OrganizationOwned):
     schedule = models.ForeignKey(Schedule, models.SET_NULL, null=True, blank=True, related_name="+")
     scheduled_for = models.DateTimeField(null=True, blank=True)
     retry_of = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="+")
+    #: It starts only when that run has ended.
+    after = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="+")
+    backfill = models.ForeignKey(
+        "orchestration.Backfill", models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     idempotency_key = models.CharField(max_length=80, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -256,6 +128,10 @@ class RunStep(OrganizationOwned):
     nodes = models.JSONField(default=dict)
     #: Positions of the steps that have to end first.
     upstream = models.JSONField(default=list)
+    #: Every upstream step has ended and the run it comes after too: a worker may take it.
+    is_ready = models.BooleanField(default=False)
+    #: Workers that listen to this queue execute it.
+    queue = models.CharField(max_length=40, default=DEFAULT_QUEUE)
     #: Connections it uses, by id: what its slots are counted on.
     connection_ids = models.JSONField(default=list)
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
@@ -280,6 +156,11 @@ class RunStep(OrganizationOwned):
     error_code = models.CharField(max_length=60, blank=True)
     error_remedy = models.TextField(blank=True)
     error_detail = models.TextField(blank=True)
+    #: Errors with one cause share it; empty for a step without an error.
+    fingerprint = models.CharField(max_length=16, blank=True)
+    #: Of the child and all it started.
+    peak_memory_mb = models.PositiveIntegerField(null=True, blank=True)
+    cpu_seconds = models.FloatField(null=True, blank=True)
 
     class Meta(OrganizationOwned.Meta):
         ordering = ["run", "position"]
@@ -288,6 +169,17 @@ class RunStep(OrganizationOwned):
                 fields=["status", "lease_expires_at"],
                 condition=Q(status__in=sorted(ACTIVE_STATUSES)),
                 name="step_active",
+            ),
+            # What a worker may take, the oldest first.
+            models.Index(
+                fields=["queue", "queued_at"],
+                condition=Q(status=Status.QUEUED, is_ready=True),
+                name="step_ready",
+            ),
+            models.Index(
+                fields=["organization", "fingerprint", "-finished_at"],
+                condition=~Q(fingerprint=""),
+                name="step_by_fingerprint",
             ),
         ]
         constraints = [
@@ -308,6 +200,34 @@ class RunStep(OrganizationOwned):
     def took(self) -> timedelta | None:
         if self.started_at is None:
             return None
+        return (self.finished_at or timezone.now()) - self.started_at
+
+
+class RunStepAttempt(OrganizationOwned):
+    """One try at a step: which worker had it, and how it ended."""
+
+    step = models.ForeignKey(RunStep, models.CASCADE, related_name="+")
+    number = models.PositiveSmallIntegerField()
+    worker = models.CharField(max_length=120, blank=True)
+    started_at = models.DateTimeField(default=timezone.now)
+    #: None while it runs.
+    finished_at = models.DateTimeField(null=True, blank=True)
+    #: A ``Status``, or ``lost`` when the worker was.
+    status = models.CharField(max_length=10, default=Status.RUNNING)
+    error = models.TextField(blank=True)
+    error_code = models.CharField(max_length=60, blank=True)
+
+    class Meta(OrganizationOwned.Meta):
+        ordering = ["step", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["step", "number"], name="attempt_number_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.step}, attempt {self.number}"
+
+    @property
+    def took(self) -> timedelta:
         return (self.finished_at or timezone.now()) - self.started_at
 
 

@@ -1,0 +1,49 @@
+"""When things run, in what order, and what came of it."""
+
+from orchestration.models.backfills import Backfill, BackfillSlice
+from orchestration.models.graph import Dependency, Node
+from orchestration.models.runs import (
+    DEFAULT_QUEUE,
+    Run,
+    RunLogLine,
+    RunStep,
+    RunStepAttempt,
+    RunStepResult,
+)
+from orchestration.models.schedules import Schedule
+from orchestration.models.vocabulary import (
+    ACTIVE_STATUSES,
+    FINAL_STATUSES,
+    BackfillStatus,
+    MissedPolicy,
+    OverlapPolicy,
+    Status,
+    StepKind,
+    Trigger,
+    UpstreamRule,
+)
+from orchestration.models.workers import Worker
+
+__all__ = [
+    "ACTIVE_STATUSES",
+    "DEFAULT_QUEUE",
+    "FINAL_STATUSES",
+    "Backfill",
+    "BackfillSlice",
+    "BackfillStatus",
+    "Dependency",
+    "MissedPolicy",
+    "Node",
+    "OverlapPolicy",
+    "Run",
+    "RunLogLine",
+    "RunStep",
+    "RunStepAttempt",
+    "RunStepResult",
+    "Schedule",
+    "Status",
+    "StepKind",
+    "Trigger",
+    "UpstreamRule",
+    "Worker",
+]

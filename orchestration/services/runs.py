@@ -1,0 +1,127 @@
+"""Starting, ending and repeating runs."""
+
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit import services as audit
+from audit.actions import AuditAction
+from common.access import Permission
+from common.errors import UserError
+from orchestration.engine import log
+from orchestration.engine.advance import advance, broken_nodes
+from orchestration.errors import RunNotActive, RunStillActive
+from orchestration.graph import graph_of
+from orchestration.models import (
+    Run,
+    RunStep,
+    Status,
+    Trigger,
+)
+from orchestration.options import options_of
+from orchestration.requests import create_run
+from orchestration.tasks import ring_on_commit
+from pipelines.runner import LoadOptions
+from tenants.actors import Actor
+from tenants.models import Organization
+
+
+@transaction.atomic
+def request_run(
+    *,
+    organization: Organization,
+    actor: Actor,
+    target: str,
+    select: str = "",
+    trigger: Trigger = Trigger.MANUAL,
+    full_refresh: bool = False,
+    tables: Iterable[str] = (),
+    cursor_from: str = "",
+    cursor_to: str = "",
+    replay_rejects: bool = False,
+    idempotency_key: str = "",
+) -> Run:
+    """Queue a run of ``pipeline:<slug>``, ``transformation:<name>`` or ``dag``.
+
+    ``tables``, the half-open range from ``cursor_from`` to ``cursor_to`` (deleted and loaded again) and
+    ``replay_rejects`` are asked of a pipeline; ``InvalidLoadOptions`` names what it cannot do.
+    The same ``idempotency_key`` again answers with the run it made the first time.
+    """
+    actor.require(Permission.RUN)
+    if idempotency_key:
+        # Two requests with one key take turns here, so the second finds the first's run.
+        Organization.objects.select_for_update().get(pk=organization.pk)
+        rows = Run.objects.for_organization(organization)
+        if known := rows.filter(idempotency_key=idempotency_key).first():
+            return known
+    run, ready = create_run(
+        organization=organization,
+        actor=actor,
+        target=target,
+        select=select,
+        trigger=trigger,
+        options=LoadOptions.of(
+            full_refresh=full_refresh,
+            tables=tables,
+            cursor_from=cursor_from,
+            cursor_to=cursor_to,
+            replay_rejects=replay_rejects,
+        ),
+        idempotency_key=idempotency_key,
+    )
+    ring_on_commit(ready)
+    return run
+
+
+@transaction.atomic
+def cancel_run(*, run: Run, actor: Actor) -> Run:
+    """Ask for the end: queued steps end now, running ones within seconds."""
+    actor.require(Permission.RUN)
+    run = Run.objects.for_organization(run.organization).select_for_update().get(pk=run.pk)
+    if not run.is_active:
+        raise RunNotActive(f"Run #{run.number} has ended already.")
+    if run.cancel_requested_at is not None:
+        return run
+    run.cancel_requested_at, run.cancelled_by = timezone.now(), actor.label
+    run.save(update_fields=["cancel_requested_at", "cancelled_by"])
+    steps = RunStep.objects.for_organization(run.organization).filter(run=run)
+    steps.filter(status=Status.QUEUED).update(
+        status=Status.CANCELLED, finished_at=timezone.now(), waiting_for=""
+    )
+    log.note(run, "warn", f"Cancelled by {actor.label}.")
+    audit.record(
+        organization=run.organization, actor=actor, action=AuditAction.RUN_CANCELLED, target=run
+    )
+    advance(run.pk)
+    run.refresh_from_db()
+    return run
+
+
+@transaction.atomic
+def retry_run(*, run: Run, actor: Actor, from_failure: bool = False) -> Run:
+    """The same target and options again with today's configuration; or only what failed and what stands behind it."""
+    actor.require(Permission.RUN)
+    if run.is_active:
+        raise RunStillActive(
+            f"Run #{run.number} has not ended yet.", remedy="Cancel it first, or wait."
+        )
+    only = None
+    if from_failure:
+        steps = list(RunStep.objects.for_organization(run.organization).filter(run=run))
+        living = graph_of(run.organization).nodes
+        only = {key for key in broken_nodes(steps) if key in living}
+        if not only:
+            raise UserError("Nothing of this run failed.", remedy="Run it again as a whole.")
+    again, ready = create_run(
+        organization=run.organization,
+        actor=actor,
+        target=run.target,
+        select=run.select,
+        trigger=Trigger.RETRY,
+        options=options_of(run),
+        retry_of=run,
+        only=only,
+    )
+    ring_on_commit(ready)
+    return again
