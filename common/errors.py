@@ -6,12 +6,16 @@ is retried.
 
 from typing import Any
 
+from common.signatures import signature_of
+
 
 class DatanikaError(Exception):
     """Something Datanika itself did wrong; the operator wants to know.
 
     The class docstring is the default message. ``field`` names the form or JSON field at fault,
     ``remedy`` says what to do about it, ``detail`` quotes the other system's own words.
+    ``signature`` is the mark of what it was made from (``sqlstate:28P01``); where it is not set, the
+    exception it was raised from gives it.
     """
 
     code = "internal_error"
@@ -25,6 +29,7 @@ class DatanikaError(Exception):
         self.field = field
         self.remedy = remedy
         self.detail = detail
+        self.signature = ""
         super().__init__(self.message)
 
     def __str__(self) -> str:
@@ -35,6 +40,7 @@ class DatanikaError(Exception):
         return {
             "event": "error",
             "code": self.code,
+            "signature": signature_of(self),
             "message": self.message,
             "remedy": self.remedy,
             "field": self.field,

@@ -12,6 +12,7 @@ from common.children.client import ChildPool, new_private_dir, run_to_end
 from common.errors import DatanikaError, NotFound, TransientError, UserError
 from connections.models import Connection
 from tenants.models import Organization
+from tenants.selectors import StepLimits
 
 OPERATIONS = "connections.connectors.operations"
 #: Imported once by the warm parent, so that a child starts in tenths of a second.
@@ -55,16 +56,24 @@ def make_private_dir() -> str:
     return new_private_dir(parent)
 
 
-def box(private_dir: str, *, writable: tuple[Path, ...], spec: dict[str, Any] | None = None) -> Box:
+def box(
+    private_dir: str,
+    *,
+    writable: tuple[Path, ...],
+    spec: dict[str, Any] | None = None,
+    limits: StepLimits | None = None,
+) -> Box:
     """The limits of a child that serves a person who is waiting, or a step.
 
-    ``spec`` says whether an endpoint is behind an SSH tunnel, which needs a loopback port.
+    ``spec`` says whether an endpoint is behind an SSH tunnel, which needs a loopback port. Without ``limits`` it has
+    the memory of a step and the rest is bounded by the time-out of who waits.
     """
     return Box(
         private_dir=private_dir,
         writable=tuple(str(path) for path in writable),
         readable=tuple(settings.ALLOWED_FILE_ROOTS),
-        memory_mb=settings.STEP_MEMORY_MB,
+        memory_mb=limits.memory_mb if limits else settings.STEP_MEMORY_MB,
+        cpu_seconds=limits.cpu_seconds if limits else 0,
         loopback_listeners=_tunnels(spec or {}),
     )
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -66,13 +66,18 @@ def web_command(host: str, port: int) -> list[str]:
     ]
 
 
-def worker_command() -> list[str]:
-    """Threads, because a step's work is done by its child; more than slots, for ticks and sweeps."""
+def worker_command(queues: Sequence[str] = ()) -> list[str]:
+    """Threads: Celery's own only hear bells and keep house, the slots are the workshop's.
+
+    ``queues`` are queues of steps; without them those of the settings.
+    """
+    listens = ["housekeeping", *(f"steps.{name}" for name in queues or settings.WORKER_QUEUES)]
     return [
         # Celery warns of root on every start; in a container that is settled by the image.
         *(sys.executable, "-W", "ignore:You're running the worker with superuser"),
         *("-m", "celery", "--quiet", "-A", "datanika_site", "worker"),
-        *("--pool", "threads", "--concurrency", str(settings.WORKER_SLOTS + 3)),
+        *("--pool", "threads", "--concurrency", "4"),
+        *("--queues", ",".join(listens)),
         *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"),
     ]
 

@@ -244,6 +244,8 @@ SPECTACULAR_SETTINGS = {
 # ---- runs ---------------------------------------------------------------------------------------
 CELERY_BROKER_URL = environment.secret("CELERY_BROKER_URL") or "files://localhost"
 CELERY_TASK_IGNORE_RESULT = True
+#: What beat asks for; every worker listens to it, whatever queues of steps it serves.
+CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
 CELERY_TASK_ACKS_LATE = False  # the database is the truth: a lost bell is rung again by the sweep
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -268,6 +270,8 @@ if CELERY_BROKER_URL.startswith("files:"):
     }
 
 if CELERY_BROKER_URL.startswith("redis"):
+    # A request must not wait for a broker that is away: the rows are there, and workers look by themselves.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5}
     # Rate limits of the sign-in count across all web processes.
     CACHES = {
         "default": {
@@ -279,6 +283,10 @@ if CELERY_BROKER_URL.startswith("redis"):
 
 #: Steps one worker executes at a time; each is a child process of its own.
 WORKER_SLOTS = environment.env.int("DATANIKA_WORKER_SLOTS", default=max(2, os.cpu_count() or 2))
+#: The queues of steps that this worker serves.
+WORKER_QUEUES = environment.env.list("DATANIKA_WORKER_QUEUES", default=["default"])
+#: Seconds a worker that is asked to stop gives its running steps before it hands them back.
+DRAIN_SECONDS = environment.env.int("DATANIKA_DRAIN_SECONDS", default=45)
 #: Seconds after which a silent worker counts as lost; it renews every third of it.
 LEASE_SECONDS = environment.env.int("DATANIKA_LEASE_SECONDS", default=30)
 #: Limits of one child, in MiB and seconds.

@@ -1,5 +1,6 @@
 """From a request to rows: the run and its steps, planned and written in the caller's transaction."""
 
+from collections import defaultdict
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
@@ -9,12 +10,12 @@ from django.db import transaction
 from audit import services as audit
 from audit.actions import AuditAction
 from common.errors import NotFound
+from connections.models import Connection
 from orchestration.engine import log
-from orchestration.engine.advance import advance
 from orchestration.engine.planner import Graph, PlannedStep, plan, select
 from orchestration.errors import InvalidSelection, PipelinePaused
 from orchestration.graph import find_thing, graph_of, node_for, warehouses
-from orchestration.models import Run, RunStep, Schedule, StepKind, Trigger
+from orchestration.models import DEFAULT_QUEUE, Run, RunStep, Schedule, StepKind, Trigger
 from orchestration.options import as_json, check_for, options_of, words_beside_title
 from pipelines import services as pipelines
 from pipelines.models import Pipeline
@@ -40,6 +41,7 @@ def create_run(
     schedule: Schedule | None = None,
     scheduled_for: datetime | None = None,
     retry_of: Run | None = None,
+    after: Run | None = None,
     only: set[str] | None = None,
     idempotency_key: str = "",
 ) -> tuple[Run, list[int]]:
@@ -47,7 +49,7 @@ def create_run(
 
     ``target`` is ``pipeline:<slug>``, ``transformation:<name>`` or ``dag``; ``select`` narrows or widens it
     (``+slug+``, ``tag:x``). ``only`` replaces both by keys (a run again from failure). ``options`` hold for the
-    target's pipeline; a full refresh holds for everything that runs.
+    target's pipeline; a full refresh holds for everything that runs. ``after`` is a run that has to end first.
     """
     # Numbers are handed out in turn; with SQLite the transaction itself is the turn.
     organization = Organization.objects.select_for_update().get(pk=organization.pk)
@@ -83,14 +85,13 @@ def create_run(
         schedule=schedule,
         scheduled_for=scheduled_for,
         retry_of=retry_of,
+        after=after,
         idempotency_key=idempotency_key,
     )
-    run.save()
     things = _things(organization, graph, chosen)
-    for step in steps:
-        _save_step(run, step, things)
     run.capsule = _capsule(steps, things, graph) | {"options": run.options}
-    run.save(update_fields=["capsule"])
+    run.save()
+    rows = RunStep.all_organizations.bulk_create(_steps(run, steps, things))
     log.note(run, "info", _opening(run, steps, actor))
     for key in sorted(paused):
         log.note(run, "warn", f"{key.partition(':')[2]} is paused and left out.")
@@ -101,7 +102,7 @@ def create_run(
         target=run,
         changes=_changes(run),
     )
-    return run, advance(run.pk)
+    return run, [row.pk for row in rows if row.is_ready]
 
 
 def _chosen(organization: Organization, graph: Graph, target: str, expression: str) -> set[str]:
@@ -146,27 +147,54 @@ def _things(
     return {key: rows[key] for key in chosen}
 
 
-def _save_step(run: Run, step: PlannedStep, things: dict[str, Pipeline | Transformation]) -> None:
-    row = RunStep(
-        organization=run.organization,
-        run=run,
-        position=step.position,
-        nodes=step.nodes,
-        upstream=step.upstream,
-    )
+def _steps(
+    run: Run, planned: list[PlannedStep], things: dict[str, Pipeline | Transformation]
+) -> list[RunStep]:
+    """The rows of a run's steps; those that wait for none are ready, unless the run comes after another."""
+    waits = run.after is not None and run.after.is_active
+    found = warehouses(run.organization, {step.warehouse for step in planned if step.warehouse})
+    downstream: dict[int, list[int]] = defaultdict(list)
+    for step in planned:
+        for position in step.upstream:
+            downstream[position].append(step.position)
+    rows = []
+    for step in planned:
+        row = RunStep(
+            organization=run.organization,
+            run=run,
+            position=step.position,
+            nodes=step.nodes,
+            upstream=step.upstream,
+            downstream=downstream[step.position],
+            is_ready=not step.upstream and not waits,
+        )
+        _describe(row, step, things, found)
+        rows.append(row)
+    return rows
+
+
+def _describe(
+    row: RunStep,
+    step: PlannedStep,
+    things: dict[str, Pipeline | Transformation],
+    found: dict[int, Connection],
+) -> None:
+    """What the step executes, and where."""
     if step.warehouse is None:
         (key,) = step.nodes
         pipeline = things[key]
         assert isinstance(pipeline, Pipeline)
         row.kind, row.pipeline, row.name = StepKind.PIPELINE, pipeline, pipeline.name
-        row.connection_ids = sorted({pipeline.source_id, pipeline.destination_id})
+        uses = [pipeline.source, pipeline.destination]
     else:
-        warehouse = warehouses(run.organization, {step.warehouse})[step.warehouse]
+        warehouse = found[step.warehouse]
         names = [key.partition(":")[2] for key in step.nodes]
         row.kind, row.connection = StepKind.TRANSFORM, warehouse
         row.name = names[0] if len(names) == 1 else f"{len(names)} transformations"
-        row.connection_ids = [warehouse.pk]
-    row.save()
+        uses = [warehouse]
+    row.connection_ids = sorted({connection.pk for connection in uses})
+    queues = [connection.queue for connection in uses if connection.queue]
+    row.queue = next(iter(queues), row.organization.queue or DEFAULT_QUEUE)
 
 
 def _capsule(

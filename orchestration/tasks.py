@@ -1,56 +1,75 @@
 """The bell: what Celery carries is a row's id, never what is to be done."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable
-from threading import BoundedSemaphore
+from functools import lru_cache
 
 from celery import shared_task
-from celery.signals import worker_ready
+from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from connections import runner
-from orchestration.engine import executor
 from orchestration.engine.sweep import sweep
 from orchestration.engine.tick import tick
+from orchestration.engine.workshop import Duty, Workshop
+from orchestration.models import RunStep
 
 logger = logging.getLogger("datanika.runs")
 
-#: The worker has more threads than slots, so that ticks and sweeps never wait behind long loads.
-_slots = BoundedSemaphore(settings.WORKER_SLOTS)
+#: More bells would only tell workers what they find by themselves once they are awake.
+MOST_BELLS = 32
+#: Beat silent for this long: the watchman of each worker does its work.
+TICK_SECONDS, SWEEP_SECONDS = 5.0, 15.0
+
+
+@lru_cache(maxsize=1)
+def workshop() -> Workshop:
+    """The slots of this process."""
+    return Workshop(
+        settings.WORKER_QUEUES, settings.WORKER_SLOTS, lambda ids, delay: ring(ids, delay=delay)
+    )
 
 
 @shared_task(name="orchestration.execute_step")
 def execute_step(step_id: int) -> None:
-    if not _slots.acquire(blocking=False):
-        return  # Stays queued: the step that frees a slot here rings for all that wait.
-    try:
-        ended = executor.execute(step_id)
-    finally:
-        _slots.release()
-    ring(ended.ring)
-    if ended.again is not None:
-        ring([ended.again], delay=ended.delay)
+    workshop().wake(step_id)
 
 
 @shared_task(name="orchestration.tick_schedules")
 def tick_schedules() -> None:
+    workshop().done("tick")
     ring(tick())
 
 
 @shared_task(name="orchestration.sweep_runs")
 def sweep_runs() -> None:
+    workshop().done("sweep")
     ring(sweep())
 
 
 def ring(step_ids: Iterable[int], *, delay: int = 0) -> None:
-    """Tell the workers. A broker that is down loses nothing: the sweep rings again."""
-    for step_id in step_ids:
-        try:
-            execute_step.apply_async((step_id,), countdown=delay)
-        except (OperationalError, OSError) as error:
-            logger.warning("the broker did not take the bell of step %s: %s", step_id, error)
+    """Tell the workers of each step's queue. A broker that is down loses nothing: they look by themselves."""
+    by_queue: dict[str, list[int]] = defaultdict(list)
+    rows = RunStep.all_organizations.filter(pk__in=list(step_ids)[: MOST_BELLS * 8])
+    for pk, queue in rows.order_by("queued_at").values_list("pk", "queue"):
+        by_queue[queue].append(pk)
+    for queue, ids in by_queue.items():
+        for step_id in ids[:MOST_BELLS]:
+            try:
+                execute_step.apply_async(
+                    (step_id,), countdown=delay, queue=queue_name(queue), retry=False
+                )
+            except (OperationalError, OSError) as error:
+                logger.warning("the broker did not take the bell of step %s: %s", step_id, error)
+                return
+
+
+def queue_name(queue: str) -> str:
+    """The broker's name of a queue of steps."""
+    return f"steps.{queue}"
 
 
 def ring_on_commit(step_ids: list[int]) -> None:
@@ -59,7 +78,22 @@ def ring_on_commit(step_ids: list[int]) -> None:
 
 
 @worker_ready.connect
-def _warm_up(**_: object) -> None:
+def _open(**_: object) -> None:
     """Import dlt and dbt before the first run asks for them, and take up what a lost worker left."""
     runner.pool().warm_up()
+    own = workshop()
+    own.duties["tick"] = Duty(TICK_SECONDS, lambda: ring(tick()))
+    own.duties["sweep"] = Duty(SWEEP_SECONDS, lambda: ring(sweep()))
+    own.open()
     ring(sweep())
+    own.wake()
+
+
+@worker_shutting_down.connect
+def _drain(**_: object) -> None:
+    workshop().drain(settings.DRAIN_SECONDS)
+
+
+@worker_shutdown.connect
+def _close(**_: object) -> None:
+    workshop().close()

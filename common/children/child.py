@@ -48,6 +48,9 @@ class Child:
     ) -> None:
         self.pid = pid
         self.exit_code: int | None = None
+        #: Of the child and what it waited for; known once it has ended.
+        self.peak_memory_mb: int | None = None
+        self.cpu_seconds: float | None = None
         self._pipes = pipes
         self._signaller = signaller
         self._redactor = redactor
@@ -95,14 +98,17 @@ class Child:
         """End the child and all it started at once."""
         self._stop(signal.SIGKILL)
 
-    def memory_mb(self) -> float:
-        """Resident memory of the child and all it started, pages shared with others included."""
-        total = 0
+    def usage(self) -> tuple[float, float]:
+        """Memory in MB and CPU seconds of the child and all it started; shared pages are counted in parts."""
+        memory = cpu = 0.0
         for pid in psutil.pids():
             with contextlib.suppress(psutil.Error, OSError):
                 if os.getpgid(pid) == self.pid:
-                    total += psutil.Process(pid).memory_info().rss
-        return total / (1024 * 1024)
+                    process = psutil.Process(pid)
+                    memory += _resident_bytes(process)
+                    times = process.cpu_times()
+                    cpu += times.user + times.system
+        return memory / (1024 * 1024), cpu
 
     def close(self) -> None:
         """End the child if it still runs, and remove its private directory."""
@@ -149,7 +155,10 @@ class Child:
         self._status += chunk
         for line in self._status.splitlines():
             if line.startswith(b"exit "):
-                self.exit_code = int(line[5:])
+                code, kilobytes, seconds = line[5:].split()
+                self.exit_code = int(code)
+                self.peak_memory_mb = int(kilobytes) // 1024
+                self.cpu_seconds = float(seconds)
                 self._ended_at = self._ended_at or time.monotonic()
 
     def _close_pipe(self, name: str) -> None:
@@ -201,6 +210,14 @@ class Child:
             self._events.append(
                 ending_event(self.exit_code, stopped_by_us=self._stopped_by_us, detail=detail)
             )
+
+
+def _resident_bytes(process: psutil.Process) -> float:
+    """Pages shared with the warm parent count only as its share, where the system tells."""
+    try:
+        return float(process.memory_full_info().pss)
+    except (AttributeError, psutil.AccessDenied):
+        return float(process.memory_info().rss)
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

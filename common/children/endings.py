@@ -49,7 +49,10 @@ def ending_event(exit_code: int | None, *, stopped_by_us: bool, detail: str) -> 
 
     ``exit_code`` is negative for a signal, and None where the warm parent died with the child.
     """
-    return _ending(exit_code, stopped_by_us, detail).as_event()
+    error = _ending(exit_code, stopped_by_us, detail)
+    how = "stopped" if stopped_by_us else "lost" if exit_code is None else str(exit_code)
+    error.signature = f"exit:{how}"
+    return error.as_event()
 
 
 def _ending(exit_code: int | None, stopped_by_us: bool, detail: str) -> DatanikaError:

@@ -4,10 +4,10 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Iterator
 from typing import Any
 
 from common.errors import DatanikaError
+from common.signatures import causes_of, signature_of, signature_of_class
 
 #: Enough to see where it happened; the whole chain of a library would bury it.
 _DETAIL_LINES = 12
@@ -45,17 +45,19 @@ def error_event(error: BaseException) -> dict[str, Any]:
 
     Libraries wrap what went wrong, so the causes are looked through for an error that says more.
     """
-    for cause in _causes(error):
+    for cause in causes_of(error):
         known = _known(cause)
         if known is not None:
             event = known.as_event()
             event["detail"] = event["detail"] or ("" if known is cause else one_line(cause))
+            event["signature"] = event["signature"] or signature_of(cause)
             return event
     unknown = DatanikaError(
         f"The work stopped at an unexpected error, {type(error).__name__}.",
         remedy="The detail names the place; an operator or the project's issue list can help.",
         detail=traceback_tail(error),
     )
+    unknown.signature = signature_of(error) or signature_of_class(error)
     return unknown.as_event()
 
 
@@ -69,16 +71,6 @@ def traceback_tail(error: BaseException) -> str:
     """The last lines of the traceback, file names relative to where packages are installed."""
     text = _without_paths("".join(traceback.format_exception(error)))
     return "\n".join(text.rstrip().splitlines()[-_DETAIL_LINES:])
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        yield current
-        hidden = current.__cause__ is None and current.__suppress_context__
-        current = None if hidden else current.__cause__ or current.__context__
 
 
 def _known(error: BaseException) -> DatanikaError | None:

@@ -7,7 +7,7 @@ children read theirs from a pipe of their own.
 A request is one JSON line: ``{"op": "fork", "private_dir": ...}`` with four descriptors (order,
 events, noise, status), or ``{"op": "signal", "pid": ..., "signal": ...}``. The one answer on the
 socket is the report after the imports. A child's status pipe gets ``pid N`` from the child and
-``exit N`` from here.
+``exit N KB SECONDS`` from here: exit code, peak memory, CPU time.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import importlib
 import io
 import json
 import os
+import resource
 import selectors
 import shutil
 import signal
@@ -122,21 +123,23 @@ class WarmParent:
     def _reap(self) -> None:
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, used = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
             if pid in self._running:
-                self._bury(pid, os.waitstatus_to_exitcode(status))
+                self._bury(pid, os.waitstatus_to_exitcode(status), used)
 
-    def _bury(self, pid: int, code: int) -> None:
+    def _bury(self, pid: int, code: int, used: resource.struct_rusage) -> None:
         child = self._running.pop(pid)
         _signal_group(pid, signal.SIGKILL)
         for stray in _own_children() - self._running.keys():
             _signal_group(stray, signal.SIGKILL)
         with contextlib.suppress(OSError):
-            os.write(child.status_fd, b"exit %d\n" % code)
+            kilobytes = used.ru_maxrss // 1024 if sys.platform == "darwin" else used.ru_maxrss
+            seconds = used.ru_utime + used.ru_stime
+            os.write(child.status_fd, b"exit %d %d %.2f\n" % (code, kilobytes, seconds))
         os.close(child.status_fd)
 
     def _end_all(self) -> None:

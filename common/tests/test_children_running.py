@@ -183,7 +183,9 @@ def test_kill_takes_the_grandchildren_along(pool: ChildPool, tmp_path: Path) -> 
     with spawned(pool, tmp_path, "family", {}) as child:
         pids = first_value(child)["pids"]
         assert child.pid == pids[0]
-        assert child.memory_mb() > 5
+        memory, cpu = child.usage()
+        assert memory > 1
+        assert cpu >= 0
         child.kill()
         (error,) = events_of(child)
         assert (error["code"], error["transient"]) == ("cancelled", False)

@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from common.graphs import downstream_of, reach
 from orchestration.engine import log
-from orchestration.engine.claims import is_ready
 from orchestration.models import (
+    ACTIVE_STATUSES,
     FINAL_STATUSES,
     Run,
     RunStep,
@@ -22,31 +22,68 @@ from orchestration.signals import run_ended
 _BROKEN = frozenset({"failed", "skipped"})
 
 
-@transaction.atomic
-def advance(run_id: int) -> list[int]:
-    """Settle the run after a change; the ids of steps that can start now.
+def advance(run_id: int, ended: RunStep | None = None) -> list[int]:
+    """Settle the run after a change, and the runs that come after it; the ids of steps that can start now.
 
-    Steps of one run that end at the same moment take turns on the run's row, so the last one sees all others ended.
+    ``ended`` is the step whose end is the change: only what stands behind it is looked at. Without it everything
+    queued is. Steps of one run that end at the same moment take turns on the run's row, so the last one sees all
+    others ended.
     """
-    run = Run.all_organizations.select_for_update().get(pk=run_id)
-    if not run.is_active:
-        return []
-    if run.cancel_requested_at is not None:
-        # A step that went back into the queue while the run was being cancelled.
-        RunStep.all_organizations.filter(run=run, status=Status.QUEUED).update(
-            status=Status.CANCELLED, finished_at=timezone.now(), waiting_for=""
-        )
-    while True:
-        steps = list(RunStep.all_organizations.filter(run=run))
-        skipped = [step for step in steps if _skip_if_hopeless(run, step, steps)]
-        if not skipped:
-            break
-    if all(step.status in FINAL_STATUSES for step in steps):
-        _finish(run, steps)
-        return []
-    for step in steps:
-        step.run = run
-    return [step.pk for step in steps if is_ready(step)]
+    with transaction.atomic():
+        run = Run.all_organizations.select_for_update().get(pk=run_id)
+        if not run.is_active:
+            return []
+        if run.cancel_requested_at is not None:
+            # A step that went back into the queue while the run was being cancelled.
+            cancel_queued(run)
+        elif not _may_begin(run):
+            return []
+        ready = _settle(run, None if ended is None else set(ended.downstream))
+        steps = RunStep.all_organizations.filter(run=run)
+        if steps.filter(status__in=ACTIVE_STATUSES).exists():
+            return ready
+        _finish(run, list(steps.order_by("position")))
+        for other_id in _runs_after(run):
+            ready += advance(other_id)
+        return ready
+
+
+def cancel_queued(run: Run) -> None:
+    """End the steps of a run that is being cancelled and that nobody executes."""
+    RunStep.all_organizations.filter(run=run, status=Status.QUEUED).update(
+        status=Status.CANCELLED, finished_at=timezone.now(), waiting_for="", is_ready=False
+    )
+
+
+def _may_begin(run: Run) -> bool:
+    return run.after is None or run.after.status in FINAL_STATUSES
+
+
+def _runs_after(run: Run) -> list[int]:
+    rows = Run.all_organizations.filter(after=run, status__in=ACTIVE_STATUSES)
+    return list(rows.order_by("pk").values_list("pk", flat=True))
+
+
+def _settle(run: Run, positions: set[int] | None) -> list[int]:
+    """Make ready or skip the queued steps at these positions (None: all), and what follows from a skip."""
+    ready: list[int] = []
+    while positions is None or positions:
+        rows = RunStep.all_organizations.filter(run=run, status=Status.QUEUED, is_ready=False)
+        waiting = list(rows if positions is None else rows.filter(position__in=positions))
+        wanted = {position for step in waiting for position in step.upstream}
+        found = RunStep.all_organizations.filter(run=run, position__in=wanted)
+        by_position = {step.position: step for step in found}
+        positions = set()
+        for step in waiting:
+            upstream = [by_position[position] for position in step.upstream]
+            if any(other.status not in FINAL_STATUSES for other in upstream):
+                continue
+            if _skip_if_hopeless(run, step, upstream):
+                positions.update(step.downstream)
+            else:
+                ready.append(step.pk)
+    RunStep.all_organizations.filter(pk__in=ready, status=Status.QUEUED).update(is_ready=True)
+    return ready
 
 
 def broken_nodes(steps: list[RunStep]) -> set[str]:
@@ -80,12 +117,7 @@ def _broken_transformations(step: RunStep) -> set[str]:
     return {key for key in step.nodes if seen.get(key.partition(":")[2], silent)}
 
 
-def _skip_if_hopeless(run: Run, step: RunStep, steps: list[RunStep]) -> bool:
-    if step.status != Status.QUEUED:
-        return False
-    upstream = [other for other in steps if other.position in step.upstream]
-    if any(other.status not in FINAL_STATUSES for other in upstream):
-        return False
+def _skip_if_hopeless(run: Run, step: RunStep, upstream: list[RunStep]) -> bool:
     broken = broken_nodes(upstream)
     if blocked_nodes(step, broken) != set(step.nodes):
         return False

@@ -3,17 +3,23 @@
 import os
 import socket
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from connections.models import Connection
-from orchestration.models import FINAL_STATUSES, Run, RunStep, Status
-from tenants.models import Organization
+from orchestration.engine.slots import Slots
+from orchestration.models import Run, RunStep, RunStepAttempt, Status
+from tenants.models import Organization, PlatformSettings
+from tenants.selectors import platform_settings
+
+_JOINS = ("organization", "run", "pipeline__source", "pipeline__destination", "connection")
+#: Steps that one look for work considers; what stands behind them waits for the next look.
+MOST_CONSIDERED = 2_000
+PLATFORM_FULL = "one of the places of the platform, all in use"
 
 
 def worker_name() -> str:
@@ -25,54 +31,29 @@ def lease_end() -> datetime:
     return timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
 
 
-@transaction.atomic
 def claim(step_id: int) -> RunStep | None:
-    """Make the step this worker's, or walk away with None.
+    """Make the step this worker's, or walk away with None; what it waits for is written to it."""
+    rows = RunStep.all_organizations.select_related(*_JOINS)
+    step: RunStep | None = rows.filter(pk=step_id).first()
+    return _claim(step) if step is not None and may_start(step) else None
 
-    Claims of one organization take turns on its row, so that two of them cannot both take the last slot.
-    """
-    step: RunStep | None = RunStep.all_organizations.filter(pk=step_id).first()
-    if step is None or step.status != Status.QUEUED:
-        return None
-    organization = Organization.objects.select_for_update().get(pk=step.organization_id)
-    step = RunStep.all_organizations.select_related("run", "pipeline", "connection").get(pk=step_id)
-    if not is_ready(step):
-        return None
-    if reason := _waiting_for(organization, step):
-        RunStep.all_organizations.filter(pk=step.pk).update(waiting_for=reason)
-        return None
-    now = timezone.now()
-    taken = RunStep.all_organizations.filter(pk=step.pk, status=Status.QUEUED).update(
-        status=Status.RUNNING,
-        lease_token=uuid.uuid4(),
-        lease_expires_at=lease_end(),
-        worker=worker_name(),
-        waiting_for="",
-        started_at=step.started_at or now,
-        not_before=None,
-        error="",
-        error_code="",
-        error_remedy="",
-        error_detail="",
+
+def claim_next(queues: Collection[str]) -> RunStep | None:
+    """The oldest step of these queues that may start now, made this worker's."""
+    for step_id in _candidates(queues):
+        if step := claim(step_id):
+            return step
+    return None
+
+
+def may_start(step: RunStep) -> bool:
+    """Queued, every upstream step has ended, its time has come, and nobody cancels its run."""
+    return (
+        step.status == Status.QUEUED
+        and step.is_ready
+        and step.run.cancel_requested_at is None
+        and (step.not_before is None or step.not_before <= timezone.now())
     )
-    if not taken:
-        return None
-    Run.all_organizations.filter(pk=step.run_id, status=Status.QUEUED).update(
-        status=Status.RUNNING, started_at=now
-    )
-    step.refresh_from_db()
-    step.run.refresh_from_db()
-    return step
-
-
-def is_ready(step: RunStep) -> bool:
-    """Queued, its time has come, its run is not being cancelled, and every upstream step has ended."""
-    if step.status != Status.QUEUED or step.run.cancel_requested_at is not None:
-        return False
-    if step.not_before and step.not_before > timezone.now():
-        return False
-    siblings = RunStep.all_organizations.filter(run_id=step.run_id, position__in=step.upstream)
-    return not siblings.exclude(status__in=FINAL_STATUSES).exists()
 
 
 def renew(step: RunStep) -> bool:
@@ -81,41 +62,96 @@ def renew(step: RunStep) -> bool:
     return bool(mine.update(lease_expires_at=lease_end()))
 
 
-def _waiting_for(organization: Organization, step: RunStep) -> str:
-    """What stands in the way, in words; empty when nothing does."""
-    running = list(
-        RunStep.all_organizations.filter(organization=organization, status=Status.RUNNING)
-        .select_related("run")
-        .exclude(pk=step.pk)
-    )
-    if len(running) >= organization.max_concurrent_runs:
-        return (
-            f"one of the {organization.max_concurrent_runs} places of this organization"
-            f" ({_named(running)})"
-        )
-    same = [r for r in running if step.pipeline_id and r.pipeline_id == step.pipeline_id]
-    if same:
-        return f"run #{same[0].run.number}, which loads the same pipeline"
-    if step.connection_id:
-        same = [r for r in running if r.connection_id == step.connection_id]
-        if same:
-            return f"run #{same[0].run.number}, which builds in the same warehouse"
-    for connection in Connection.all_organizations.filter(pk__in=step.connection_ids):
-        slots = connection.slots
-        users = [r for r in running if connection.pk in r.connection_ids]
-        if slots is not None and len(users) >= slots:
-            return f"“{connection.name}”, in use by {_named(users)}"
-    return ""
-
-
-def _named(steps: Iterable[RunStep]) -> str:
-    return ", ".join(sorted({f"run #{step.run.number}" for step in steps}))
+def ready_steps(queues: Collection[str] | None = None) -> QuerySet[RunStep]:
+    """Queued steps whose time has come, the oldest first; whether a place is free is not looked at."""
+    rows = RunStep.all_organizations.filter(status=Status.QUEUED, is_ready=True)
+    rows = rows.filter(Q(not_before__isnull=True) | Q(not_before__lte=timezone.now()))
+    if queues is not None:
+        rows = rows.filter(queue__in=queues)
+    return rows.order_by("queued_at", "pk")
 
 
 def waiting_steps(organization_id: int | None = None, *, most: int = 500) -> list[int]:
-    """Ids of queued steps that could be claimed now, the oldest first."""
-    rows = RunStep.all_organizations.filter(status=Status.QUEUED).select_related("run")
-    rows = rows.filter(Q(not_before__isnull=True) | Q(not_before__lte=timezone.now()))
+    """Ids of ready steps, the oldest first."""
+    rows = ready_steps()
     if organization_id is not None:
         rows = rows.filter(organization_id=organization_id)
-    return [step.pk for step in rows.order_by(F("queued_at"))[:most] if is_ready(step)]
+    return list(rows.values_list("pk", flat=True)[:most])
+
+
+@transaction.atomic
+def _claim(step: RunStep) -> RunStep | None:
+    """Claims of one organization take turns on its row, so that two of them cannot both take the last slot."""
+    if platform_settings().max_concurrent_steps is not None:
+        # The same for the whole platform, where operators set a limit.
+        PlatformSettings.objects.select_for_update().filter(pk=1).first()
+        if Slots.now().platform_is_full():
+            _wait(step, PLATFORM_FULL)
+            return None
+    organization = Organization.objects.select_for_update().get(pk=step.organization_id)
+    if reason := Slots.now(organization.pk).hindrance(organization, step):
+        _wait(step, reason)
+        return None
+    return step if _take(step) else None
+
+
+def _wait(step: RunStep, reason: str) -> None:
+    if step.waiting_for != reason:
+        mine = RunStep.all_organizations.filter(pk=step.pk, status=Status.QUEUED)
+        mine.update(waiting_for=reason)
+
+
+def _take(step: RunStep) -> bool:
+    now = timezone.now()
+    values = {
+        "status": Status.RUNNING,
+        "lease_token": uuid.uuid4(),
+        "lease_expires_at": lease_end(),
+        "worker": worker_name(),
+        "waiting_for": "",
+        "started_at": step.started_at or now,
+        "not_before": None,
+        "error": "",
+        "error_code": "",
+        "error_remedy": "",
+        "error_detail": "",
+        "fingerprint": "",
+    }
+    queued = RunStep.all_organizations.filter(pk=step.pk, status=Status.QUEUED, is_ready=True)
+    # Of a run that is being cancelled the queued steps end; one that comes back meanwhile must not start.
+    if not queued.filter(run__cancel_requested_at__isnull=True).update(**values):
+        return False
+    for name, value in values.items():
+        setattr(step, name, value)
+    if step.run.status == Status.QUEUED:
+        rows = Run.all_organizations.filter(pk=step.run_id, status=Status.QUEUED)
+        rows.update(status=Status.RUNNING, started_at=now)
+        step.run.refresh_from_db(fields=["status", "started_at"])
+    RunStepAttempt.all_organizations.update_or_create(
+        step=step,
+        number=step.attempt,
+        defaults={
+            "organization_id": step.organization_id,
+            "worker": step.worker,
+            "started_at": now,
+            "finished_at": None,
+            "status": Status.RUNNING,
+        },
+    )
+    return True
+
+
+def _candidates(queues: Collection[str]) -> Iterator[int]:
+    """Ready steps that no full organization, busy pipeline or connection holds back, as of now."""
+    slots = Slots.now()
+    if slots.platform_is_full():
+        return
+    rows = ready_steps(queues).exclude(organization_id__in=slots.full_organizations())
+    rows = rows.exclude(pipeline_id__in={b.pipeline_id for b in slots.running if b.pipeline_id})
+    rows = rows.exclude(
+        connection_id__in={b.connection_id for b in slots.running if b.connection_id}
+    )
+    full = slots.full_connections()
+    for pk, connection_ids in rows.values_list("pk", "connection_ids")[:MOST_CONSIDERED]:
+        if not full.intersection(connection_ids):
+            yield pk

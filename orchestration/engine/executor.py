@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,67 +17,93 @@ from common.errors import DatanikaError, UserError
 from connections import runner as connections
 from orchestration.engine import claims, log
 from orchestration.engine.advance import advance, blocked_nodes, broken_nodes
+from orchestration.engine.limits import Meter
 from orchestration.engine.reporter import LeaseLost, Reporter
-from orchestration.models import Run, RunStep, Status, StepKind
+from orchestration.engine.watch import Verdict, Watch, patiently
+from orchestration.models import RunStep, RunStepAttempt, Status, StepKind
 from orchestration.options import options_for
 from pipelines import runner as pipelines
+from tenants.selectors import StepLimits, limits_of
 from transforms import runner as transforms
 
 logger = logging.getLogger("datanika.runs")
 
-LOOK_SECONDS = 0.25
-CANCEL_LOOK_SECONDS = 1.0
-#: Between asking a child to stop and killing its process group: time for a driver to cancel its query.
-GRACE_SECONDS = 3.0
 #: Waits before the second and the third attempt.
 BACKOFF_SECONDS = (5, 30, 120)
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Ended:
-    """How a step ended: the steps to ring now, and the one to ring after ``delay`` seconds."""
+    """How a step ended: the steps that became ready, and the one to ring after ``delay`` seconds."""
 
     ring: list[int]
     again: int | None = None
     delay: int = 0
 
 
-@dataclass
-class _Verdict:
-    status: Status
-    error: dict[str, Any] | None = None
-
-
 def execute(step_id: int) -> Ended:
     """Claim the step and see it through; nothing happens when another worker has it."""
     step = claims.claim(step_id)
-    if step is None:
-        return Ended([])
+    return Ended([]) if step is None else carry_out(step)
+
+
+def carry_out(step: RunStep, must_stop: Callable[[], bool] = _never) -> Ended:
+    """See a claimed step through. ``must_stop`` tells when the worker has to hand it back."""
     reporter = Reporter(step)
     try:
-        verdict = _run(step, reporter)
-        reporter.flush(force=True)
-        return _finish(step, reporter, verdict)
+        verdict = _run(step, reporter, must_stop)
+        until = time.monotonic() + settings.LEASE_SECONDS
+        return patiently(lambda: _close(step, reporter, verdict), until=until)
     except LeaseLost:
         logger.warning("step %s of run %s: the lease was lost", step.position, step.run.number)
         return Ended([])
 
 
-def _run(step: RunStep, reporter: Reporter) -> _Verdict:
+def _close(step: RunStep, reporter: Reporter, verdict: Verdict) -> Ended:
+    reporter.flush(force=True)
+    return _finish(step, reporter, verdict)
+
+
+def _run(step: RunStep, reporter: Reporter, must_stop: Callable[[], bool]) -> Verdict:
     """Everything that can go wrong here ends as a verdict; only a lost lease passes through."""
-    if step.attempt > 1:
-        reporter.say("info", _attempt_text(step))
     try:
-        entry, spec, writable = _order(step, reporter)
+        if step.attempt > 1:
+            reporter.say("info", _attempt_text(step))
+        limits = limits_of(step.organization)
+        entry, spec, writable = _order(step, reporter, limits)
         spec["private_dir"] = connections.make_private_dir()
-        box = connections.box(spec["private_dir"], writable=writable, spec=spec)
+        box = connections.box(spec["private_dir"], writable=writable, spec=spec, limits=limits)
         child = connections.pool().spawn(entry, spec, box)
     except DatanikaError as error:
-        return _Verdict(Status.FAILED, error.as_event())
+        return Verdict(Status.FAILED, error.as_event())
+    directories = [Path(spec["private_dir"]), *writable[1:]]
     try:
-        return _watch(step, child, reporter)
+        return Watch(step, child, reporter, Meter(child, limits, directories), must_stop).to_end()
+    except LeaseLost:
+        raise
+    except Exception as error:
+        logger.exception("step %s of run %s", step.position, step.run.number)
+        return Verdict(Status.FAILED, _internal(error).as_event())
     finally:
         child.close()
+        _measure(step, child)
+
+
+def _internal(error: Exception) -> DatanikaError:
+    failure = DatanikaError(
+        f"Datanika itself failed while it watched the step ({type(error).__name__}).",
+        remedy="Run it again; the worker's log has the details for the operator.",
+    )
+    failure.code = "internal_error"
+    return failure
+
+
+def _measure(step: RunStep, child: Child) -> None:
+    step.peak_memory_mb, step.cpu_seconds = child.peak_memory_mb, child.cpu_seconds
 
 
 def _attempt_text(step: RunStep) -> str:
@@ -84,8 +111,10 @@ def _attempt_text(step: RunStep) -> str:
     return f"{text}: resumed after its worker was lost." if step.times_lost else f"{text}."
 
 
-def _order(step: RunStep, reporter: Reporter) -> tuple[str, dict[str, Any], tuple[Path, ...]]:
-    """The entry point, its spec and the directories it may write to."""
+def _order(
+    step: RunStep, reporter: Reporter, limits: StepLimits
+) -> tuple[str, dict[str, Any], tuple[Path, ...]]:
+    """The entry point, its spec and the directories it may write to; the organization's files come first."""
     files = connections.files_root(step.organization)
     if step.kind == StepKind.PIPELINE:
         pipeline = step.pipeline
@@ -96,6 +125,7 @@ def _order(step: RunStep, reporter: Reporter) -> tuple[str, dict[str, Any], tupl
         spec = pipelines.build_spec(
             pipeline, load_id=_load_id(step), options=options_for(step), attempt=step.attempt
         )
+        spec["limits"]["memory_mb"] = limits.memory_mb // 4
         return pipelines.ENTRY, spec, (files, work)
     warehouse = step.connection
     if warehouse is None or warehouse.is_deleted:
@@ -129,61 +159,9 @@ def _buildable(step: RunStep, reporter: Reporter) -> list[str]:
     return [key.partition(":")[2] for key in step.nodes if key not in blocked]
 
 
-def _watch(step: RunStep, child: Child, reporter: Reporter) -> _Verdict:
-    """Read events until the child ends; meanwhile keep the lease, look for cancel and for the time limit."""
-    started = time.monotonic()
-    looked = renewed = started
-    while not child.finished:
-        for event in child.read_events(LOOK_SECONDS):
-            reporter.take(event)
-        reporter.flush()
-        now = time.monotonic()
-        if now - renewed > settings.LEASE_SECONDS / 3:
-            renewed = now
-            if not claims.renew(step):
-                child.kill()
-                raise LeaseLost
-        if now - looked > CANCEL_LOOK_SECONDS:
-            looked = now
-            if _is_cancelled(step):
-                return _stop(child, reporter)
-        if now - started > settings.STEP_TIMEOUT_SECONDS:
-            _stop(child, reporter)
-            return _Verdict(Status.FAILED, _timed_out().as_event())
-    if reporter.summary is not None and reporter.error is None:
-        return _Verdict(Status.SUCCEEDED)
-    if _is_cancelled(step):
-        return _Verdict(Status.CANCELLED)
-    return _Verdict(Status.FAILED, reporter.error)
-
-
-def _is_cancelled(step: RunStep) -> bool:
-    rows = Run.all_organizations.filter(pk=step.run_id, cancel_requested_at__isnull=False)
-    return rows.exists()
-
-
-def _stop(child: Child, reporter: Reporter) -> _Verdict:
-    """Ask, wait for the driver to cancel its query on the server, then end the whole process group."""
-    child.terminate()
-    deadline = time.monotonic() + GRACE_SECONDS
-    while not child.finished and time.monotonic() < deadline:
-        for event in child.read_events(LOOK_SECONDS):
-            if event.get("event") == "log":
-                reporter.take(event)
-    child.kill()
-    return _Verdict(Status.CANCELLED)
-
-
-def _timed_out() -> UserError:
-    error = UserError(
-        f"The step ran longer than {settings.STEP_TIMEOUT_SECONDS // 60} minutes and was stopped.",
-        remedy="Load less at once, or ask the operator for a higher limit.",
-    )
-    error.code = "step_timed_out"
-    return error
-
-
-def _finish(step: RunStep, reporter: Reporter, verdict: _Verdict) -> Ended:
+def _finish(step: RunStep, reporter: Reporter, verdict: Verdict) -> Ended:
+    if verdict.handed_back:
+        return _hand_back(step)
     error = verdict.error or {}
     if error.get("transient") and step.attempt < step.max_attempts:
         return _again(step, error)
@@ -201,16 +179,46 @@ def _finish(step: RunStep, reporter: Reporter, verdict: _Verdict) -> Ended:
             error_code=error.get("code", ""),
             error_remedy=error.get("remedy", ""),
             error_detail=error.get("detail", ""),
+            peak_memory_mb=step.peak_memory_mb,
+            cpu_seconds=step.cpu_seconds,
         )
         if not written:
             raise LeaseLost
+        _end_attempt(step, verdict.status, error)
         _say_end(step, verdict)
-        ready = advance(step.run_id)
-    # A place has become free, here and in this organization: whoever waits for one is told.
-    return Ended(sorted({*ready, *_waiting(step)}))
+        return Ended(advance(step.run_id, step))
 
 
-def _say_end(step: RunStep, verdict: _Verdict) -> None:
+def _end_attempt(step: RunStep, status: str, error: dict[str, Any]) -> None:
+    rows = RunStepAttempt.all_organizations.filter(step=step, number=step.attempt)
+    rows.update(
+        status=status,
+        finished_at=timezone.now(),
+        error=error.get("message", ""),
+        error_code=error.get("code", ""),
+    )
+
+
+def _hand_back(step: RunStep) -> Ended:
+    """Into the queue again, for another worker: this one ends. It counts as no attempt."""
+    with transaction.atomic():
+        mine = RunStep.all_organizations.filter(pk=step.pk, lease_token=step.lease_token)
+        if not mine.update(
+            status=Status.QUEUED,
+            attempt=step.attempt + 1,
+            max_attempts=step.max_attempts + 1,
+            lease_token=None,
+            lease_expires_at=None,
+            progress={},
+        ):
+            raise LeaseLost
+        _end_attempt(step, "handed back", {})
+        text = f"The worker {step.worker} is being stopped; another one goes on with the step."
+        log.note(step.run, "warn", text, step.name)
+    return Ended([step.pk])
+
+
+def _say_end(step: RunStep, verdict: Verdict) -> None:
     took = (timezone.now() - (step.started_at or timezone.now())).total_seconds()
     if verdict.status == Status.SUCCEEDED:
         log.note(step.run, "ok", f"{step.name} succeeded in {took:.1f} s.", step.name)
@@ -238,14 +246,9 @@ def _again(step: RunStep, error: dict[str, Any]) -> Ended:
             waiting_for=f"the next attempt, {wait} s after: {error['message']}"[:300],
         ):
             raise LeaseLost
+        _end_attempt(step, Status.FAILED, error)
         text = (
             f"Attempt {step.attempt} failed: {error['message']} The next one follows in {wait} s."
         )
         log.note(step.run, "warn", text, step.name)
-    return Ended(_waiting(step), again=step.pk, delay=wait)
-
-
-def _waiting(step: RunStep) -> list[int]:
-    """Who is told that a place is free: this organization's, and the oldest of all for this worker's slot."""
-    own = claims.waiting_steps(step.organization_id, most=50)
-    return sorted({*own, *claims.waiting_steps(most=settings.WORKER_SLOTS * 2)})
+    return Ended([], again=step.pk, delay=wait)

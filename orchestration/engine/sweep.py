@@ -4,25 +4,31 @@ import socket
 
 import psutil
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from orchestration.engine import log
 from orchestration.engine.advance import advance
 from orchestration.engine.claims import waiting_steps
-from orchestration.models import ACTIVE_STATUSES, Run, RunStep, Status
+from orchestration.models import ACTIVE_STATUSES, Run, RunStep, RunStepAttempt, Status
 
 
 def sweep() -> list[int]:
     """One round; the ids of steps to ring."""
     for step in _lost_steps():
         _recover(step)
-    # A run whose worker died between the end of a step and what follows from it.
-    for run_id in Run.all_organizations.filter(status__in=ACTIVE_STATUSES).values_list(
-        "pk", flat=True
-    ):
+    for run_id in _stuck_runs():
         advance(run_id)
     return waiting_steps()
+
+
+def _stuck_runs() -> list[int]:
+    """Active runs of which nothing runs and nothing can: what follows from the end of a step was lost on the way."""
+    steps = RunStep.all_organizations.filter(run=OuterRef("pk"))
+    moving = Q(status=Status.RUNNING) | Q(status=Status.QUEUED, is_ready=True)
+    rows = Run.all_organizations.filter(status__in=ACTIVE_STATUSES)
+    rows = rows.exclude(after__status__in=ACTIVE_STATUSES)
+    return list(rows.filter(~Exists(steps.filter(moving))).values_list("pk", flat=True))
 
 
 def _lost_steps() -> list[RunStep]:
@@ -51,7 +57,8 @@ def _recover(step: RunStep) -> None:
     )
     if step.run.cancel_requested_at is not None:
         if mine.update(status=Status.CANCELLED, finished_at=timezone.now(), lease_token=None):
-            advance(step.run_id)
+            _lose_attempt(step)
+            advance(step.run_id, step)
         return
     if step.attempt < step.max_attempts:
         if mine.update(
@@ -62,6 +69,7 @@ def _recover(step: RunStep) -> None:
             lease_expires_at=None,
             not_before=None,
         ):
+            _lose_attempt(step)
             text = f"The worker {step.worker} was lost; the step is resumed (attempt {step.attempt + 1})."
             log.note(step.run, "warn", text, step.name)
         return
@@ -76,5 +84,12 @@ def _recover(step: RunStep) -> None:
         error_code="worker_lost",
         error_remedy="Look at the memory and the log of the worker machine, then run it again.",
     ):
+        _lose_attempt(step)
         log.note(step.run, "error", text, step.name)
-        advance(step.run_id)
+        advance(step.run_id, step)
+
+
+def _lose_attempt(step: RunStep) -> None:
+    rows = RunStepAttempt.all_organizations.filter(step=step, number=step.attempt)
+    text = f"The worker {step.worker} was lost."
+    rows.update(status="lost", finished_at=timezone.now(), error=text, error_code="worker_lost")

@@ -128,6 +128,8 @@ class RunStep(OrganizationOwned):
     nodes = models.JSONField(default=dict)
     #: Positions of the steps that have to end first.
     upstream = models.JSONField(default=list)
+    #: Positions of the steps that wait for this one.
+    downstream = models.JSONField(default=list)
     #: Every upstream step has ended and the run it comes after too: a worker may take it.
     is_ready = models.BooleanField(default=False)
     #: Workers that listen to this queue execute it.

@@ -16,7 +16,6 @@ from orchestration.graph import graph_of
 from orchestration.models import (
     Run,
     RunStep,
-    Status,
     Trigger,
 )
 from orchestration.options import options_of
@@ -85,15 +84,11 @@ def cancel_run(*, run: Run, actor: Actor) -> Run:
         return run
     run.cancel_requested_at, run.cancelled_by = timezone.now(), actor.label
     run.save(update_fields=["cancel_requested_at", "cancelled_by"])
-    steps = RunStep.objects.for_organization(run.organization).filter(run=run)
-    steps.filter(status=Status.QUEUED).update(
-        status=Status.CANCELLED, finished_at=timezone.now(), waiting_for=""
-    )
     log.note(run, "warn", f"Cancelled by {actor.label}.")
     audit.record(
         organization=run.organization, actor=actor, action=AuditAction.RUN_CANCELLED, target=run
     )
-    advance(run.pk)
+    ring_on_commit(advance(run.pk))
     run.refresh_from_db()
     return run
 

@@ -141,9 +141,10 @@ def failed(
 def finish(step: RunStep, events: Iterable[dict[str, Any]] = ()) -> list[int]:
     """Claim the step and let it end as ``events`` say; the steps to ring."""
     from orchestration.engine import executor
+    from orchestration.engine.watch import Verdict
 
     claimed = take(step)
     reporter = report(claimed, *(list(events) or [done()]))
     good = reporter.summary is not None and reporter.error is None
-    verdict = executor._Verdict(Status.SUCCEEDED if good else Status.FAILED, reporter.error)
+    verdict = Verdict(Status.SUCCEEDED if good else Status.FAILED, reporter.error)
     return executor._finish(claimed, reporter, verdict).ring

@@ -12,6 +12,7 @@ from orchestration import services
 from orchestration.engine import claims, executor
 from orchestration.engine.reporter import LeaseLost, Reporter
 from orchestration.engine.sweep import sweep
+from orchestration.engine.watch import Verdict, is_cancelled
 from orchestration.errors import CyclicDependency, PipelinePaused, RunNotActive, RunStillActive
 from orchestration.models import Run, RunLogLine, RunStep, RunStepResult, Status
 from orchestration.tests import factories as make
@@ -89,7 +90,7 @@ def half_failed(shop: Organization) -> Run:
     for event in (make.model("dim_users"), make.done(0)):
         reporter.take(event)
     reporter.flush(force=True)
-    executor._finish(build, reporter, executor._Verdict(Status.SUCCEEDED))
+    executor._finish(build, reporter, Verdict(Status.SUCCEEDED))
     return refreshed(run)
 
 
@@ -174,7 +175,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(shop: Organization) -> None
     with pytest.raises(LeaseLost):
         reporter.flush(force=True)
     with pytest.raises(LeaseLost):
-        executor._finish(step, reporter, executor._Verdict(Status.SUCCEEDED))
+        executor._finish(step, reporter, Verdict(Status.SUCCEEDED))
     assert not claims.renew(step)
     assert RunLogLine.all_organizations.filter(run=run).count() == lines
     assert not RunStepResult.all_organizations.filter(step=step).exists()
@@ -201,7 +202,7 @@ def test_a_transient_error_waits_and_tries_again(shop: Organization) -> None:
     step = make.take(make.steps(run)[0])
     error = {**make.failed("Too busy.", "temporarily_unavailable"), "transient": True}
     reporter = make.report(step, error)
-    ended = executor._finish(step, reporter, executor._Verdict(Status.FAILED, reporter.error))
+    ended = executor._finish(step, reporter, Verdict(Status.FAILED, reporter.error))
     assert ended.again == step.pk
     again = make.steps(run)[0]
     assert (again.status, again.attempt) == (Status.QUEUED, 2)
@@ -214,8 +215,8 @@ def test_cancelling_ends_what_waits_and_asks_what_runs(shop: Organization) -> No
     services.cancel_run(run=run, actor=make.OPERATOR)
     assert make.statuses(run)["Users"] == Status.CANCELLED
     assert refreshed(run).status == Status.RUNNING
-    assert executor._is_cancelled(running)
-    verdict = executor._Verdict(Status.CANCELLED)
+    assert is_cancelled(running)
+    verdict = Verdict(Status.CANCELLED)
     executor._finish(running, Reporter(running), verdict)
     assert refreshed(run).status == Status.CANCELLED
     with pytest.raises(RunNotActive):

@@ -14,6 +14,7 @@ from connections.models import Connection
 from orchestration import services
 from orchestration.engine import executor
 from orchestration.engine.reporter import Reporter
+from orchestration.engine.watch import Verdict
 from orchestration.models import Run, RunLogLine, RunStep, Status
 from orchestration.tests import factories as make
 from pipelines import services as pipelines
@@ -86,7 +87,7 @@ def test_every_attempt_has_the_same_load_id(organization: Organization, ranged: 
     step = make.steps(run)[0]
     error = {**make.failed(), "transient": True}
     reporter = make.report(step, error)
-    executor._finish(step, reporter, executor._Verdict(Status.FAILED, error))
+    executor._finish(step, reporter, Verdict(Status.FAILED, error))
     RunStep.all_organizations.filter(run=run).update(not_before=None)
     second = spec_of(run)
     assert (first["load_id"], first["attempt"]) == (second["load_id"], second["attempt"] - 1)
