@@ -18,7 +18,7 @@ OPERATIONS = "connections.connectors.operations"
 #: Imported once by the warm parent, so that a child starts in tenths of a second.
 PRELOAD = (
     "connections.connectors.operations",
-    "pipelines.engine.main",
+    "pipelines.engine.preload",
     "transforms.engine.main",
     "transforms.engine.preload",
 )

@@ -116,7 +116,7 @@ def _cursors(pipeline: Pipeline, definition: PipelineDefinition) -> dict[str, An
     }
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def record_result(pipeline: Pipeline, result: dict[str, Any]) -> None:
     """Keep what one table's ``result`` says about the warehouse and the cursor."""
     if result.get("status") != "succeeded":

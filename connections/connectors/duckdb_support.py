@@ -5,6 +5,7 @@ Child side only. ``duckdb`` is imported at the moment of use.
 """
 
 import importlib
+import os
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,10 @@ _ALIASES = {
 }
 
 
+#: A database in memory that a warm parent opened for the processes forked from it, and who that is.
+_prepared: list[tuple[int, "duckdb.DuckDBPyConnection"]] = []
+
+
 class ExtensionMissing(DatanikaError):
     """A DuckDB extension is not installed."""
 
@@ -56,6 +61,10 @@ def connect_duckdb(
     """
     import duckdb
 
+    memory = str(path) == ":memory:"
+    if memory and (inherited := _take_prepared()):
+        _restrain(inherited, memory_mb, threads, temp_dir)
+        return inherited
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
@@ -69,11 +78,43 @@ def connect_duckdb(
         config["threads"] = str(threads)
     if temp_dir:
         config["temp_directory"] = str(temp_dir)
-    memory = str(path) == ":memory:"
     con = duckdb.connect(str(path), read_only=read_only and not memory, config=config)
     load_extension(con, "icu")
     con.execute("SET TimeZone = 'UTC'")
     return con
+
+
+def prepare_before_fork(extensions: Iterable[str]) -> None:
+    """Open a database in memory and load extensions, for the first ``connect_duckdb()`` of each forked process.
+
+    With one thread DuckDB starts none of its own, so nothing is lost in a fork; the forked process has its own copy.
+    """
+    con = connect_duckdb(threads=1)
+    for name in extensions:
+        load_extension(con, name)
+    _prepared.append((os.getpid(), con))
+
+
+def _take_prepared() -> "duckdb.DuckDBPyConnection | None":
+    if not _prepared or _prepared[0][0] == os.getpid():
+        return None
+    return _prepared.pop()[1]
+
+
+def _restrain(
+    con: "duckdb.DuckDBPyConnection",
+    memory_mb: int | None,
+    threads: int | None,
+    temp_dir: Path | None,
+) -> None:
+    settings = {
+        "memory_limit": f"{memory_mb}MB" if memory_mb else None,
+        "threads": threads or os.cpu_count(),
+        "temp_directory": temp_dir,
+    }
+    for name, value in settings.items():
+        if value:
+            con.execute(f"SET {name} = {quote_text(str(value))}")
 
 
 def load_extension(con: "duckdb.DuckDBPyConnection", name: str) -> None:

@@ -5,8 +5,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from common.graphs import downstream_of, reach
-from orchestration.engine import log
+from orchestration.engine import log, rules
 from orchestration.models import (
     ACTIVE_STATUSES,
     FINAL_STATUSES,
@@ -29,7 +28,7 @@ def advance(run_id: int, ended: RunStep | None = None) -> list[int]:
     queued is. Steps of one run that end at the same moment take turns on the run's row, so the last one sees all
     others ended.
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         run = Run.all_organizations.select_for_update().get(pk=run_id)
         if not run.is_active:
             return []
@@ -101,9 +100,19 @@ def broken_nodes(steps: list[RunStep]) -> set[str]:
 
 
 def blocked_nodes(step: RunStep, broken: set[str]) -> set[str]:
-    """Keys of this step's nodes that stand downstream of a broken one, through this step too."""
-    edges = [(up, key) for key, ups in step.nodes.items() for up in ups]
-    return reach(broken, downstream_of(edges)) & set(step.nodes)
+    """Keys of this step's nodes that do not run, now that what they wait for has ended."""
+    return rules.blocked(step.nodes, rules_of(step), broken)
+
+
+def rules_of(step: RunStep) -> dict[str, rules.Rule]:
+    """The rules of its nodes, as they were when the run was requested."""
+    return {key: rules.Conditions.of(kept).rule for key, kept in step.conditions.items()}
+
+
+def why_blocked(step: RunStep, key: str, broken: set[str]) -> str:
+    """Why one of its blocked nodes does not run, in words."""
+    bad = {up.partition(":")[2] for up in step.nodes[key] if up in broken}
+    return rules.why_not(rules_of(step).get(key, rules.Rule.ALL_SUCCEEDED), bad)
 
 
 def _broken_transformations(step: RunStep) -> set[str]:
@@ -119,16 +128,19 @@ def _broken_transformations(step: RunStep) -> set[str]:
 
 def _skip_if_hopeless(run: Run, step: RunStep, upstream: list[RunStep]) -> bool:
     broken = broken_nodes(upstream)
-    if blocked_nodes(step, broken) != set(step.nodes):
+    blocked = blocked_nodes(step, broken)
+    if blocked != set(step.nodes):
         return False
-    names = ", ".join(sorted(key.partition(":")[2] for key in broken)[:3])
+    # Of several, the first that waits for something outside of the step tells it.
+    first = min(key for key in blocked if broken & set(step.nodes[key]))
+    why = why_blocked(step, first, broken)
     RunStep.all_organizations.filter(pk=step.pk).update(
         status=Status.SKIPPED,
         finished_at=timezone.now(),
         waiting_for="",
-        error=f"Skipped: {names} did not succeed.",
+        error=f"Skipped: {why}.",
     )
-    log.note(run, "warn", f"{step.name} is skipped: {names} did not succeed.")
+    log.note(run, "warn", f"{step.name} is skipped: {why}.")
     return True
 
 

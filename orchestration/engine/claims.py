@@ -115,6 +115,7 @@ def _take(step: RunStep) -> bool:
         "error_code": "",
         "error_remedy": "",
         "error_detail": "",
+        "error_signature": "",
         "fingerprint": "",
     }
     queued = RunStep.all_organizations.filter(pk=step.pk, status=Status.QUEUED, is_ready=True)
@@ -127,17 +128,9 @@ def _take(step: RunStep) -> bool:
         rows = Run.all_organizations.filter(pk=step.run_id, status=Status.QUEUED)
         rows.update(status=Status.RUNNING, started_at=now)
         step.run.refresh_from_db(fields=["status", "started_at"])
-    RunStepAttempt.all_organizations.update_or_create(
-        step=step,
-        number=step.attempt,
-        defaults={
-            "organization_id": step.organization_id,
-            "worker": step.worker,
-            "started_at": now,
-            "finished_at": None,
-            "status": Status.RUNNING,
-        },
-    )
+    attempt = RunStepAttempt(step=step, number=step.attempt, worker=step.worker, started_at=now)
+    attempt.organization_id = step.organization_id
+    attempt.save(force_insert=True)
     return True
 
 

@@ -14,12 +14,15 @@ from django.utils import timezone
 
 from common.children.child import Child
 from common.errors import DatanikaError, UserError
+from common.signatures import LENGTH
 from connections import runner as connections
 from orchestration.engine import claims, log
-from orchestration.engine.advance import advance, blocked_nodes, broken_nodes
+from orchestration.engine.advance import advance, blocked_nodes, broken_nodes, why_blocked
+from orchestration.engine.freshness import check_windows, note_success
 from orchestration.engine.limits import Meter
 from orchestration.engine.reporter import LeaseLost, Reporter
 from orchestration.engine.watch import Verdict, Watch, patiently
+from orchestration.explanations import fingerprint_of
 from orchestration.models import RunStep, RunStepAttempt, Status, StepKind
 from orchestration.options import options_for
 from pipelines import runner as pipelines
@@ -64,8 +67,10 @@ def carry_out(step: RunStep, must_stop: Callable[[], bool] = _never) -> Ended:
 
 
 def _close(step: RunStep, reporter: Reporter, verdict: Verdict) -> Ended:
-    reporter.flush(force=True)
-    return _finish(step, reporter, verdict)
+    """What the child said last and how it ended, in one transaction."""
+    with transaction.atomic():
+        reporter.flush(force=True)
+        return _finish(step, reporter, verdict)
 
 
 def _run(step: RunStep, reporter: Reporter, must_stop: Callable[[], bool]) -> Verdict:
@@ -115,6 +120,7 @@ def _order(
     step: RunStep, reporter: Reporter, limits: StepLimits
 ) -> tuple[str, dict[str, Any], tuple[Path, ...]]:
     """The entry point, its spec and the directories it may write to; the organization's files come first."""
+    check_windows(step)
     files = connections.files_root(step.organization)
     if step.kind == StepKind.PIPELINE:
         pipeline = step.pipeline
@@ -147,13 +153,14 @@ def _buildable(step: RunStep, reporter: Reporter) -> list[str]:
     blocked = blocked_nodes(step, broken)
     for key in sorted(blocked):
         name = key.partition(":")[2]
+        why = why_blocked(step, key, broken | blocked)
         reporter.take(
             {
                 "event": "result",
                 "kind": "model",
                 "name": name,
                 "status": "skipped",
-                "message": "Something it reads from did not succeed.",
+                "message": f"{why[0].upper()}{why[1:]}.",
             }
         )
     return [key.partition(":")[2] for key in step.nodes if key not in blocked]
@@ -179,6 +186,8 @@ def _finish(step: RunStep, reporter: Reporter, verdict: Verdict) -> Ended:
             error_code=error.get("code", ""),
             error_remedy=error.get("remedy", ""),
             error_detail=error.get("detail", ""),
+            error_signature=error.get("signature", "")[:LENGTH],
+            fingerprint=fingerprint_of(error),
             peak_memory_mb=step.peak_memory_mb,
             cpu_seconds=step.cpu_seconds,
         )
@@ -186,6 +195,8 @@ def _finish(step: RunStep, reporter: Reporter, verdict: Verdict) -> Ended:
             raise LeaseLost
         _end_attempt(step, verdict.status, error)
         _say_end(step, verdict)
+        step.status = verdict.status
+        note_success(step)
         return Ended(advance(step.run_id, step))
 
 

@@ -12,6 +12,8 @@ from pipelines import runner as pipelines
 from transforms import runner as transforms
 
 FLUSH_SECONDS = 0.3
+#: The first words are shown sooner: they say that it has begun.
+FIRST_FLUSH_SECONDS = 0.1
 _COLUMNS = (
     "rows_read",
     "rows_loaded",
@@ -41,7 +43,7 @@ class Reporter:
         self._lines: list[log.Line] = []
         self._results: list[dict[str, Any]] = []
         self._progress: dict[str, Any] = {}
-        self._flushed_at = time.monotonic()
+        self._next_flush = time.monotonic() + FIRST_FLUSH_SECONDS
 
     def take(self, event: dict[str, Any]) -> None:
         """One event of the child, secrets masked already. Unknown ones are ignored: a newer child may say more."""
@@ -79,11 +81,12 @@ class Reporter:
 
     def flush(self, *, force: bool = False) -> None:
         """Write what has gathered, if it is time. Raises ``LeaseLost`` and writes nothing without the lease."""
-        if not force and time.monotonic() - self._flushed_at < FLUSH_SECONDS:
+        now = time.monotonic()
+        if not (self._lines or self._results or self._progress) or (
+            now < self._next_flush and not force
+        ):
             return
-        self._flushed_at = time.monotonic()
-        if not (self._lines or self._results or self._progress):
-            return
+        self._next_flush = now + FLUSH_SECONDS
         with transaction.atomic():
             self._check_lease()
             log.write(self.step.run, self._lines)

@@ -35,7 +35,7 @@ _TYPES = {
     hub.NUMERIC: "decimal",
 }
 #: Tables and columns have the names of the source, whatever dlt would make of them.
-_NAMES_AS_THEY_ARE: Any = {
+NAMES_AS_THEY_ARE: Any = {
     "names": "dlt.common.normalizers.naming.direct",
     "json": {"module": "dlt.common.normalizers.json.relational"},
 }
@@ -87,7 +87,7 @@ class Record:
         )
         if rows:
             return Schema.from_stored_schema(json.loads(rows[0][0]))
-        return Schema(found.pipeline_name, normalizers=_NAMES_AS_THEY_ARE)
+        return Schema(found.pipeline_name, normalizers=NAMES_AS_THEY_ARE)
 
     def _keep_schema(self, found: SqlDestination, document: Any) -> None:
         known = found.query(

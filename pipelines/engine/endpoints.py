@@ -14,7 +14,7 @@ from common.children.hooks import on_cancel
 from connections.connectors.base import Target
 from connections.connectors.duckdb_support import connect_duckdb
 from connections.connectors.local_files import database_file
-from connections.connectors.postgres_connection import parameters
+from connections.connectors.postgres_connection import parameters, sign_in
 from pipelines.engine.errors import translate
 
 #: So that both ends write and read text the same way, whatever the server's defaults are.
@@ -65,7 +65,7 @@ def postgres_connect(
     The second value takes that hook back; call it before closing.
     """
     try:
-        connection = psycopg.connect(postgres_dsn(target), autocommit=True)
+        connection = sign_in(target)
         connection.execute(_SESSION)
     except psycopg.Error as error:
         raise translate(
