@@ -59,6 +59,7 @@ class AuditAction(models.TextChoices):
     ALERT_CHANNEL_UPDATED = "alert_channel.updated"
     ALERT_CHANNEL_DELETED = "alert_channel.deleted"
     ALERT_CHANNEL_TESTED = "alert_channel.tested"
+    ALERT_DELIVERY_RETRIED = "alert_delivery.retried"
     RUN_REQUESTED = "run.requested"
     RUN_CANCELLED = "run.cancelled"
     PLATFORM_UPDATED = "platform.updated"

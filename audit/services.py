@@ -1,5 +1,6 @@
 """The one way an event gets into the audit log."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.db.models import Model
@@ -35,7 +36,23 @@ def record(
     changes: dict[str, Any] | None = None,
 ) -> AuditEvent:
     """Write one event, in the caller's transaction, so that it stands or falls with the change."""
-    event = AuditEvent(
+    event = event_of(
+        organization=organization, actor=actor, action=action, target=target, changes=changes
+    )
+    event.save()
+    return event
+
+
+def event_of(
+    *,
+    organization: "Organization",
+    actor: EventActor,
+    action: AuditAction,
+    target: Model | None = None,
+    changes: dict[str, Any] | None = None,
+) -> AuditEvent:
+    """An event for ``record_many``."""
+    return AuditEvent(
         organization=organization,
         actor_kind=actor.kind,
         actor_label=actor.label[:200],
@@ -47,8 +64,11 @@ def record(
         changes=changes or {},
         ip=actor.ip or None,
     )
-    event.save()
-    return event
+
+
+def record_many(events: Iterable[AuditEvent]) -> None:
+    """Write events of ``event_of`` together, in the caller's transaction."""
+    AuditEvent.all_organizations.bulk_create(list(events), batch_size=2_000)
 
 
 def difference(

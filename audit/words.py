@@ -67,6 +67,7 @@ PREDICATES: dict[AuditAction, str | Promise] = {
     AuditAction.ALERT_CHANNEL_UPDATED: _("changed the alert channel"),
     AuditAction.ALERT_CHANNEL_DELETED: _("deleted the alert channel"),
     AuditAction.ALERT_CHANNEL_TESTED: _("tested the alert channel"),
+    AuditAction.ALERT_DELIVERY_RETRIED: _("sent the alert again:"),
     AuditAction.RUN_REQUESTED: _("started"),
     AuditAction.RUN_CANCELLED: _("cancelled"),
     AuditAction.PLATFORM_UPDATED: _("changed the platform settings"),

@@ -63,3 +63,15 @@ for name, (length, branches) in given["shapes"].items():
             before = f"pipeline:{{pipeline.slug}}"
 print(json.dumps([]))
 """
+
+#: Prints a key that may start and read runs of the organization.
+API_KEY = """
+from tenants import services
+from tenants.actors import Actor
+from tenants.models import Membership
+membership = Membership.all_organizations.get(organization__slug="{slug}")
+key, text = services.issue_api_key(
+    organization=membership.organization, actor=Actor.member(membership), name="bench", role=membership.role
+)
+print(text)
+"""

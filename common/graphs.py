@@ -32,6 +32,18 @@ def reach(start: Iterable[str], neighbours: dict[str, set[str]]) -> set[str]:
     return seen
 
 
+def within(start: Iterable[str], neighbours: dict[str, set[str]], steps: int) -> set[str]:
+    """What can be reached from ``start`` in at most so many steps, itself included."""
+    seen = set(start)
+    ring = seen
+    for _step in range(steps):
+        ring = {other for node in ring for other in neighbours.get(node, ())} - seen
+        if not ring:
+            break
+        seen |= ring
+    return seen
+
+
 def topological(nodes: Collection[str], edges: Collection[Edge]) -> list[str]:
     """Upstream first; nodes of a cycle are left out (``find_cycle`` names them). Ties keep the given order."""
     position = {node: i for i, node in enumerate(nodes)}
@@ -59,9 +71,9 @@ def find_cycle(nodes: Collection[str], edges: Collection[Edge]) -> list[str]:
     up = upstream_of((a, b) for a, b in edges if a in left and b in left)
     # Walking upstream inside what is left must meet itself: what is only downstream of a cycle leads into it.
     node = min(left)
-    path: list[str] = []
+    path: dict[str, None] = {}
     while node not in path:
-        path.append(node)
+        path[node] = None
         node = min(up[node])
-    cycle = [*path[path.index(node) :], node]
-    return cycle[::-1]
+    walked = list(path)
+    return [*walked[walked.index(node) :], node][::-1]

@@ -19,7 +19,19 @@ _SECRET_KEYS = frozenset({"secrets", "hash_key"})
 
 #: Values a program compares. A password that happens to be "error" must not change them.
 _STRUCTURAL_KEYS = frozenset(
-    {"event", "level", "status", "code", "signature", "kind", "name", "target", "field", "type", "model"}
+    {
+        "event",
+        "level",
+        "status",
+        "code",
+        "signature",
+        "kind",
+        "name",
+        "target",
+        "field",
+        "type",
+        "model",
+    }
 )
 
 

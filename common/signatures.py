@@ -70,6 +70,8 @@ _DUCKDB_FULL = re.compile(
     r"^(?:IO|Out of Memory) Error: .*(?:No space left on device|max_temp_directory_size)",
     re.DOTALL,
 )
+_DUCKDB_SYNTAX = re.compile(r"^Parser Error: syntax error at ")
+_SQLITE_NAMES = {3091: "SQLITE_CONSTRAINT_DATATYPE"}
 _NAMED_DNS = {getattr(socket, name): name for name in dir(socket) if name.startswith("EAI_")}
 
 
@@ -99,6 +101,8 @@ def signature_of_duckdb(words: str) -> str:
         return "errno:ENOSPC"
     if _DUCKDB_LOCK.search(words):
         return "duckdb:lock"
+    if _DUCKDB_SYNTAX.search(words):
+        return "duckdb:SyntaxException"
     found = _DUCKDB.search(words)
     if found is None:
         return ""
@@ -142,8 +146,8 @@ def _tls(error: ssl.SSLError) -> str:
 
 
 def _errno(error: OSError) -> str:
-    if error.errno in errno.errorcode:
-        return f"errno:{errno.errorcode[error.errno]}"
+    if name := errno.errorcode.get(error.errno or 0):
+        return f"errno:{name}"
     return "errno:ETIMEDOUT" if isinstance(error, TimeoutError) else ""
 
 
@@ -176,7 +180,11 @@ def _mysql(error: Any) -> str:
 
 
 def _sqlite(error: Any) -> str:
-    return f"sqlite:{getattr(error, 'sqlite_errorname', '') or type(error).__name__}"
+    name = getattr(error, "sqlite_errorname", "") or type(error).__name__
+    if name == "unknown":
+        # A newer SQLite than Python's list of names.
+        name = _SQLITE_NAMES.get(error.sqlite_errorcode, name)
+    return f"sqlite:{name}"
 
 
 def _duckdb(error: Any) -> str:

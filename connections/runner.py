@@ -1,5 +1,6 @@
 """The door to the child side: checks, discovery and samples, each in a boxed child of the caller's process."""
 
+import os
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from common.children.box import Box
-from common.children.client import ChildPool, new_private_dir, run_to_end
+from common.children.client import SHARED_FD, ChildPool, new_private_dir, run_to_end
 from common.errors import DatanikaError, NotFound, TransientError, UserError
 from connections.models import Connection
 from tenants.models import Organization
@@ -29,8 +30,10 @@ SAMPLE_SECONDS = 5
 
 @lru_cache(maxsize=1)
 def pool() -> ChildPool:
-    """The warm parent of this process, started at first use."""
-    return ChildPool(PRELOAD)
+    """The warm parent of this process, started at first use, or the one it was given to share."""
+    # Taken out: a process started from here has no such descriptor.
+    shared = os.environ.pop(SHARED_FD, "")
+    return ChildPool(PRELOAD, shared_fd=int(shared) if shared else None)
 
 
 def files_root(organization: Organization) -> Path:

@@ -10,6 +10,7 @@ organization_urls: list[URLPattern | URLResolver] = [
     path("", include("pipelines.api_urls")),
     path("", include("transforms.api_urls")),
     path("", include("orchestration.api_urls")),
+    path("", include("alerts.api_urls")),
     path("", include("tenants.api_urls")),
     # The log stands below the tenants in the layers, so its view is put together here.
     path("audit-events/", api.AuditEventList.as_view(), name="api-audit-event-list"),

@@ -1,8 +1,13 @@
 """The Celery application: a bell, never the memory of what is to be done."""
 
+import logging
 import os
+import threading
+import time
 
 from celery import Celery
+from celery.beat import Service
+from celery.signals import worker_ready
 from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "datanika_site.settings")
@@ -12,3 +17,22 @@ TRANSPORT_ALIASES["files"] = "datanika_site.file_broker:Transport"
 app = Celery("datanika")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+logger = logging.getLogger("datanika.beat")
+_AGAIN_SECONDS = 5
+
+
+@worker_ready.connect
+def _beat_inside(**_: object) -> None:
+    """Where one worker is all there is, beat is a thread of it; two beats would do no harm, only work twice."""
+    if os.environ.get("DATANIKA_BEAT_INSIDE"):
+        threading.Thread(target=_beat, name="beat", daemon=True).start()
+
+
+def _beat() -> None:
+    while True:
+        try:
+            Service(app).start()
+        except Exception:
+            logger.exception("beat stopped; it is started again")
+        time.sleep(_AGAIN_SECONDS)

@@ -18,6 +18,16 @@ env = environ.Env()
 KNOWN_DEFAULTS = frozenset({"changeme", "change-me", "secret", "insecure", "default", "password"})
 
 
+#: A database that was cut off is noticed before a lease runs out, not after the two hours of TCP.
+_ALIVE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+
+
 @dataclass(frozen=True)
 class Keys:
     secret_key: str
@@ -124,7 +134,9 @@ def database(data_dir: Path) -> dict[str, Any]:
             raise ImproperlyConfigured(
                 "DATABASE_URL must be a postgres:// address; without it SQLite is used."
             )
-        return {**env.db_url_config(url), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+        parts = env.db_url_config(url)
+        parts["OPTIONS"] = _ALIVE | parts.get("OPTIONS", {})
+        return {**parts, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": data_dir / "datanika.sqlite3",
@@ -132,6 +144,8 @@ def database(data_dir: Path) -> dict[str, Any]:
             # Writers queue up at BEGIN instead of failing when a read turns into a write.
             "transaction_mode": "IMMEDIATE",
             "timeout": 30,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            # Free pages can be given back only by a file that was made so, hence before anything is written.
+            "init_command": "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;"
+            " PRAGMA synchronous=NORMAL;",
         },
     }

@@ -3,7 +3,6 @@
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
@@ -15,21 +14,15 @@ from kombu.exceptions import OperationalError as BrokerError
 from common.children.box import active_protections
 from common.errors import DatanikaError
 from connections import runner
+from datanika_site import operations
 from datanika_site.celery import app
+from datanika_site.operations import Finding
 
 #: A load writes its packages beside the data before it commits them.
 FREE_GIB = 2
+#: Below it not even a small run can be counted on.
+LEAST_GIB = 0.2
 MOST_THREADS = 1
-
-
-@dataclass(frozen=True)
-class Finding:
-    """``status`` is ok, warn or failed."""
-
-    name: str
-    status: str
-    text: str
-    remedy: str = ""
 
 
 def findings() -> Iterator[Finding]:
@@ -56,6 +49,8 @@ def _keys() -> Finding:
 def _disk() -> Finding:
     free = shutil.disk_usage(Path(settings.DATA_DIR)).free / 1024**3
     text = f"{free:.1f} GiB free in the data directory"
+    if free < LEAST_GIB:
+        return Finding("Disk", "failed", text, "Free some space: runs fail without it.")
     if free < FREE_GIB:
         return Finding("Disk", "warn", text, "Free some space: loads need room for their packages.")
     return Finding("Disk", "ok", text)
@@ -79,6 +74,7 @@ def _database() -> Iterator[Finding]:
         yield Finding("Migrations", "failed", text, "Run: datanika migrate")
     else:
         yield Finding("Migrations", "ok", "all applied")
+        yield from operations.findings()
 
 
 def _broker() -> Finding:

@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "pipelines",
     "transforms",
     "orchestration",
+    "alerts",
     "datanika_site",
 ]
 
@@ -238,6 +239,9 @@ SPECTACULAR_SETTINGS = {
         "RunStatusEnum": "orchestration.models.Status",
         "TestKindEnum": "transforms.models.TestKind",
         "SchemaChangeEnum": "pipelines.models.SchemaChange",
+        "BackfillStatusEnum": "orchestration.models.BackfillStatus",
+        "AlertChannelKindEnum": "alerts.models.ChannelKind",
+        "AlertDeliveryStatusEnum": "alerts.models.DeliveryStatus",
     },
 }
 
@@ -271,7 +275,10 @@ if CELERY_BROKER_URL.startswith("files:"):
 
 if CELERY_BROKER_URL.startswith("redis"):
     # A request must not wait for a broker that is away: the rows are there, and workers look by themselves.
-    CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5}
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        **dict.fromkeys(("max_retries", "interval_start", "interval_step", "interval_max"), 0),
+        **{"socket_connect_timeout": 2, "socket_timeout": 5},
+    }
     # Rate limits of the sign-in count across all web processes.
     CACHES = {
         "default": {
@@ -294,6 +301,8 @@ STEP_MEMORY_MB = environment.env.int("DATANIKA_STEP_MEMORY_MB", default=4096)
 STEP_TIMEOUT_SECONDS = environment.env.int("DATANIKA_STEP_TIMEOUT_SECONDS", default=6 * 3600)
 #: What a step's directories on the worker may hold, in MiB.
 STEP_DISK_MB = environment.env.int("DATANIKA_STEP_DISK_MB", default=20_480)
+#: How long a process remembers the platform settings; what operators change reaches everyone after it.
+PLATFORM_SETTINGS_SECONDS = 3.0
 #: "private-allowed" for your own network, "public-only" when strangers use the installation.
 EGRESS_POLICY = environment.env.str("DATANIKA_EGRESS", default="private-allowed")
 #: Directories outside the organization's own files that connections may read.

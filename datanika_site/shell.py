@@ -6,6 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
+from alerts.selectors import told_incidents
 from common.access import Permission
 from common.ui.shell import Shell, ShellMembership, build_goto, build_nav
 from connections.models import Connection
@@ -26,6 +27,7 @@ _PLACES: dict[str, tuple[str, Permission]] = {
     "transformations": ("transforms:transformation-list", Permission.VIEW),
     "lineage": ("orchestration:lineage", Permission.VIEW),
     "schedules": ("orchestration:schedule-list", Permission.VIEW),
+    "alerts": ("alerts:rule-list", Permission.VIEW),
     "members": ("tenants:member-list", Permission.VIEW),
     "api-keys": ("tenants:api-key-list", Permission.VIEW_API_KEYS),
     "audit": ("audit:event-list", Permission.VIEW_AUDIT),
@@ -58,7 +60,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "role": actor.role.title(),
         "memberships": _memberships(user, organization),
         "new_organization_url": reverse("tenants:organization-create"),
-        "nav": build_nav(urls, _counts(organization), {"runs": "run"}),
+        "nav": build_nav(urls, _counts(organization), {"runs": "run", "alerts": "bad"}),
         "active": _active(request),
         "user": {
             "name": user.display_name,
@@ -104,6 +106,8 @@ def _counts(organization: Organization) -> dict[str, int]:
     running = Run.objects.for_organization(organization).filter(status__in=ACTIVE_STATUSES).count()
     if running:
         counts["runs"] = running
+    if alerting := told_incidents(organization).count():
+        counts["alerts"] = alerting
     return counts
 
 

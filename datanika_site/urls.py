@@ -9,6 +9,7 @@ from datanika_site import views
 #: Below ``/o/<organization>/``: the tenants middleware takes the organization out of the arguments.
 organization_urls = [
     path("", include("orchestration.urls")),
+    path("alerts/", include("alerts.urls")),
     path("connections/", include("connections.urls")),
     path("pipelines/", include("pipelines.urls")),
     path("transformations/", include("transforms.urls")),

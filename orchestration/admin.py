@@ -7,27 +7,20 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from common.errors import DatanikaError
-from orchestration import services
+from orchestration import admin_operators, admin_problems, services
+from orchestration.admin_base import ReadOnlyAdmin, ReadOnlyInline, operator
 from orchestration.models import (
     Dependency,
     Node,
     Run,
     RunLogLine,
     RunStep,
+    RunStepAttempt,
     RunStepResult,
     Schedule,
 )
-from tenants.actors import Actor
 
-
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """For rows that only the engine writes: to look at, never to change by hand."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+__all__ = ["admin_operators", "admin_problems"]
 
 
 @admin.register(Node)
@@ -79,6 +72,8 @@ class ScheduleAdmin(admin.ModelAdmin[Schedule]):
         "node",
         "crontab",
         "is_active",
+        "starts_at",
+        "ends_at",
         "next_run_at",
         "last_run_at",
         "note",
@@ -108,13 +103,13 @@ class ScheduleAdmin(admin.ModelAdmin[Schedule]):
             self.message_user(request, f"{schedule} of {schedule.organization} is {word}.")
 
 
-class RunStepInline(admin.TabularInline[RunStep, Run]):
+class RunStepInline(ReadOnlyInline):
     model = RunStep
-    extra = 0
-    can_delete = False
+    show_change_link = True
     fields = (
         "position",
         "name",
+        "queue",
         "status",
         "attempt",
         "times_lost",
@@ -125,8 +120,11 @@ class RunStepInline(admin.TabularInline[RunStep, Run]):
     )
     readonly_fields = fields
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+
+class AttemptInline(ReadOnlyInline):
+    model = RunStepAttempt
+    fields = ("number", "worker", "status", "started_at", "finished_at", "error_code", "error")
+    readonly_fields = fields
 
 
 @admin.register(Run)
@@ -145,7 +143,7 @@ class RunAdmin(ReadOnlyAdmin):
     list_filter = ("status", "trigger", "organization")
     list_select_related = ("organization",)
     search_fields = ("=number", "title", "target", "requested_by", "error")
-    date_hierarchy = "requested_at"
+    raw_id_fields = ("node", "schedule", "retry_of", "after", "backfill")
     inlines = (RunStepInline,)
     actions = ("cancel", "requeue")
 
@@ -176,17 +174,20 @@ class RunStepAdmin(ReadOnlyAdmin):
         "__str__",
         "organization",
         "kind",
+        "queue",
         "status",
+        "is_ready",
         "attempt",
         "times_lost",
         "worker",
         "lease_expires_at",
         "waiting_for",
     )
-    list_filter = ("status", "kind", "organization")
+    list_filter = ("status", "is_ready", "kind", "organization")
     list_select_related = ("organization", "run")
     search_fields = ("name", "worker", "error_code", "=run__number")
     exclude = ("lease_token",)
+    inlines = (AttemptInline,)
 
 
 @admin.register(RunStepResult)
@@ -208,14 +209,9 @@ class RunStepResultAdmin(ReadOnlyAdmin):
 
 @admin.register(RunLogLine)
 class RunLogLineAdmin(ReadOnlyAdmin):
+    """Searched by the number of the run; the text of a log is searched on the page of its run."""
+
     list_display = ("run", "number", "at", "level", "scope", "text")
-    list_filter = ("level",)
     list_select_related = ("run",)
-    search_fields = ("text", "scope", "=run__number")
-    show_full_result_count = False
-
-
-def operator(request: HttpRequest) -> Actor:
-    """The person in the admin, as services and the audit log know them."""
-    user: Any = request.user
-    return Actor.operator(user, ip=str(request.META.get("REMOTE_ADDR", "")))
+    search_fields = ("=run__number",)
+    search_help_text = "Number of the run."

@@ -1,26 +1,44 @@
-"""What needs attention, each with the action that mends it."""
+"""What needs attention, each with the action that mends it.
 
-from collections import defaultdict
-from collections.abc import Iterator
+Each kind is counted and its newest are read, so the answer takes the same time however much there is.
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from connections.models import CheckStatus
+from common.scoping import Trashable
+from common.ui.formats import format_duration
+from connections.models import CheckStatus, Connection
 from orchestration import links
-from orchestration.models import RunStep, RunStepResult, Status
-from orchestration.overview import Facts
+from orchestration.models import (
+    ACTIVE_STATUSES,
+    RunStep,
+    Schedule,
+    Standing,
+    Status,
+    Tone,
+)
 from pipelines.models import Pipeline
-from transforms.models import BuildStatus
+from tenants.models import Organization
+from transforms.models import BuildStatus, Transformation
 
 #: Errors whose remedy stands on the connection's page.
 CONNECTION_CODES = frozenset(
     {"authentication_failed", "connection_failed", "temporarily_unavailable", "unreachable"}
 )
 SHOWN = 8
+#: A start this much behind its time is late.
+LATE = timedelta(minutes=1)
+#: A scheduled pipeline that has loaded nothing so long after its last due time is stale.
+STALE = timedelta(hours=2)
+MOST_COUNTED = 1_000
 
 
 @dataclass(frozen=True)
@@ -36,142 +54,237 @@ class Item:
     action_url: str
 
 
-def items(facts: Facts, *, can_edit: bool) -> list[Item]:
-    """Failures first, then warnings, each the newest first."""
-    found = [
-        *_failed_pipelines(facts, can_edit=can_edit),
-        *_transformations(facts),
-        *_connections(facts, can_edit=can_edit),
-        *_rejected(facts),
-        *_stopped(facts),
-    ]
+@dataclass(frozen=True)
+class Attention:
+    """The first ``SHOWN`` items, failures before warnings and the newest first, and how many there are of each."""
+
+    items: list[Item]
+    bad: int
+    warn: int
+
+    @property
+    def count(self) -> int:
+        return self.bad + self.warn
+
+    @property
+    def is_cut(self) -> bool:
+        return self.count > len(self.items)
+
+    @property
+    def verdict(self) -> str:
+        """The answer to "is anything wrong?" in one line."""
+        if not self.count:
+            return _("All good")
+        n = self.count
+        return ngettext("%(n)d thing needs attention", "%(n)d things need attention", n) % {"n": n}
+
+    @property
+    def tone(self) -> str:
+        return "bad" if self.bad else "warn" if self.warn else "ok"
+
+
+def attention_of(organization: Organization, *, can_edit: bool) -> Attention:
+    found: list[Item] = []
+    counts = {"bad": 0, "warn": 0}
+    for tone, rows, made in _kinds(organization, can_edit=can_edit):
+        some = list(rows[: SHOWN + 1])
+        # Most kinds have none or few: only what does not fit is counted.
+        more = len(some) > SHOWN
+        counts[tone] += rows.order_by()[:MOST_COUNTED].count() if more else len(some)
+        found += [made(row) for row in some[:SHOWN]]
     found.sort(key=lambda item: item.at.timestamp() if item.at else 0.0, reverse=True)
-    return sorted(found, key=lambda item: item.tone != "bad")
+    found.sort(key=lambda item: item.tone != "bad")
+    return Attention(found[:SHOWN], counts["bad"], counts["warn"])
 
 
-def _ended(facts: Facts, pipeline: Pipeline) -> list[RunStep]:
-    return [step for step in facts.steps.get(pipeline.pk, []) if not step.is_active]
+_Kind = tuple[str, QuerySet[Any], Callable[[Any], Item]]
 
 
-def _failed_pipelines(facts: Facts, *, can_edit: bool) -> Iterator[Item]:
-    for pipeline in facts.pipelines:
-        steps = _ended(facts, pipeline)
-        if not steps or steps[-1].status != Status.FAILED:
-            continue
-        last, failures = steps[-1], 0
-        for step in reversed(steps):
-            if step.status != Status.FAILED:
-                break
-            failures += 1
-        run_url = links.page(facts.organization, "orchestration:run-detail", last.run.number)
-        action, action_url = _("See run"), run_url
-        if can_edit and last.error_code in CONNECTION_CODES:
-            action = _("Fix connection")
-            action_url = links.connection_url(facts.organization, pipeline.source.slug)
-        yield Item(
-            tone="bad",
-            name=pipeline.name,
-            url=links.pipeline_url(facts.organization, pipeline.slug),
-            what=ngettext("failed", "failed %(n)d times in a row", failures) % {"n": failures},
-            message=last.error,
-            at=last.finished_at,
-            action=action,
-            action_url=action_url,
-        )
-
-
-def _transformations(facts: Facts) -> Iterator[Item]:
-    words = {
-        str(BuildStatus.FAILED): ("bad", _("could not be built")),
-        str(BuildStatus.WARNED): ("warn", _("was built with warnings")),
-        str(BuildStatus.SKIPPED): ("warn", _("was skipped")),
-    }
-    for row in facts.transformations:
-        if row.build_status not in words:
-            continue
-        tone, what = words[row.build_status]
-        url = links.transformation_url(facts.organization, row.name)
-        message = row.build_message.strip().partition("\n")[0]
-        yield Item(tone, row.name, url, what, message, row.built_at, _("Open"), url)
-
-
-def _connections(facts: Facts, *, can_edit: bool) -> Iterator[Item]:
-    for row in facts.connections:
-        if row.check_status != CheckStatus.UNREACHABLE:
-            continue
-        stages: list[dict[str, Any]] = row.check_stages
-        failed = [stage for stage in stages if stage.get("status") == "failed"]
-        url = links.connection_url(facts.organization, row.slug)
-        yield Item(
-            tone="bad",
-            name=row.name,
-            url=url,
-            what=_("cannot be reached"),
-            message=str(failed[0].get("text", "")) if failed else "",
-            at=row.checked_at,
-            action=_("Fix connection") if can_edit else _("Open"),
-            action_url=url,
-        )
-
-
-def _rejected(facts: Facts) -> Iterator[Item]:
-    last: dict[int, Pipeline] = {}
-    for pipeline in facts.pipelines:
-        steps = _ended(facts, pipeline)
-        if steps and steps[-1].status == Status.SUCCEEDED:
-            last[steps[-1].pk] = pipeline
-    rows = RunStepResult.objects.for_organization(facts.organization).filter(
-        step__in=last, rows_rejected__gt=0
+def _kinds(organization: Organization, *, can_edit: bool) -> Iterator[_Kind]:
+    standings = Standing.objects.for_organization(organization).filter(
+        pipeline__deleted_at__isnull=True
     )
-    by_step: dict[int, list[RunStepResult]] = defaultdict(list)
-    for row in rows.select_related("step__run").order_by("pk"):
-        by_step[row.step_id].append(row)
-    for step_id, found in by_step.items():
-        pipeline, step = last[step_id], found[0].step
-        count = sum(row.rows_rejected or 0 for row in found)
-        # One table's rows, or all of them where several have some.
-        table = found[0].target if len(found) == 1 else ""
-        yield Item(
-            tone="warn",
-            name=pipeline.name,
-            url=links.pipeline_url(facts.organization, pipeline.slug),
-            what=ngettext(
-                "loaded with %(n)d rejected row", "loaded with %(n)d rejected rows", count
-            )
-            % {"n": count},
-            message=_reason(found[0]),
-            at=step.finished_at,
-            action=_("Review rows"),
-            action_url=links.rejects_url(facts.organization, pipeline.slug, table),
-        )
+    standings = standings.select_related("pipeline__source", "pipeline__organization").order_by(
+        "-ended_at"
+    )
+    yield "bad", standings.filter(tone=Tone.BAD), lambda row: _failed(row, can_edit=can_edit)
+    yield "bad", _failing(organization), _failed_step
+    connections = _of(Connection, organization).defer("secrets")
+    unreachable = connections.filter(check_status=CheckStatus.UNREACHABLE).order_by("-checked_at")
+    yield "bad", unreachable, lambda row: _connection(row, can_edit=can_edit)
+    schedules = _of(Schedule, organization).filter(is_active=True)
+    late = schedules.filter(next_run_at__lt=timezone.now() - LATE).order_by("next_run_at")
+    yield "bad", late, _late
+    rows = _of(Transformation, organization).defer("sql").order_by("-built_at")
+    yield (
+        "bad",
+        rows.filter(build_status__in=[BuildStatus.FAILED, BuildStatus.TESTS_FAILED]),
+        _transformation,
+    )
+    yield (
+        "warn",
+        rows.filter(build_status__in=[BuildStatus.WARNED, BuildStatus.SKIPPED]),
+        _transformation,
+    )
+    yield "warn", standings.filter(tone=Tone.WARN), _warned
+    yield "warn", _stale(organization, standings), _stale_item
+    pipelines = _of(Pipeline, organization)
+    yield "warn", pipelines.filter(is_paused=True).exclude(paused_reason=""), _paused
+    yield "warn", schedules.exclude(note="").order_by("-last_run_at"), _not_started
 
 
-def _reason(row: RunStepResult) -> str:
-    """Why rows of a table were refused: the reason of the first column that had some."""
-    refusals = row.details.get("rejects") or []
-    if not refusals:
-        return _("in the table %s") % row.name
-    first = refusals[0]
-    return f"{row.name}.{first.get('column') or '?'} {first.get('reason') or ''}".strip()
+def _of(model: type[Trashable], organization: Organization) -> QuerySet[Any]:
+    """Rows with their organization: it is part of every address."""
+    return model.objects.for_organization(organization).select_related("organization")
 
 
-def _stopped(facts: Facts) -> Iterator[Item]:
-    """Pipelines that the system paused, and schedules whose last due time started nothing."""
-    for pipeline in facts.pipelines:
-        if pipeline.is_paused and pipeline.paused_reason:
-            url = links.pipeline_url(facts.organization, pipeline.slug)
-            reason = pipeline.paused_reason
-            yield Item("warn", pipeline.name, url, _("was paused"), reason, None, _("Open"), url)
-    for schedule in facts.schedules:
-        if schedule.is_active and schedule.note:
-            url = links.page(facts.organization, "orchestration:schedule-list")
-            yield Item(
-                tone="warn",
-                name=schedule.name,
-                url=url,
-                what=_("did not start"),
-                message=schedule.note,
-                at=schedule.last_run_at,
-                action=_("Open"),
-                action_url=url,
-            )
+def _failing(organization: Organization) -> QuerySet[RunStep]:
+    """Steps that failed in a run that goes on; when it ends, the standings have them."""
+    rows = RunStep.objects.for_organization(organization).filter(
+        run__status__in=ACTIVE_STATUSES, status=Status.FAILED
+    )
+    return rows.select_related("run__organization").order_by("-finished_at")
+
+
+def _stale(organization: Organization, standings: QuerySet[Standing]) -> QuerySet[Standing]:
+    """Pipelines of schedules whose last due time brought nothing, and nothing of it goes on."""
+    due = Schedule.objects.for_organization(organization).filter(
+        node__pipeline=OuterRef("pipeline"),
+        is_active=True,
+        note="",
+        last_run_at__gt=OuterRef("succeeded_at"),
+        last_run_at__lt=timezone.now() - STALE,
+    )
+    going_on = RunStep.objects.for_organization(organization).filter(
+        status__in=ACTIVE_STATUSES, pipeline__isnull=False
+    )
+    # What failed or has warnings is told already.
+    rows = standings.filter(tone=Tone.GOOD, pipeline__is_paused=False)
+    return rows.filter(Exists(due)).exclude(pipeline__in=going_on.values("pipeline"))
+
+
+def _run_url(row: Standing) -> str:
+    return links.page(row.pipeline.organization, "orchestration:run-detail", row.run_number)
+
+
+def _failed(row: Standing, *, can_edit: bool) -> Item:
+    organization, pipeline = row.pipeline.organization, row.pipeline
+    action, action_url = _("See run"), _run_url(row)
+    if can_edit and row.error_code in CONNECTION_CODES:
+        action = _("Fix connection")
+        action_url = links.connection_url(organization, pipeline.source.slug)
+    times = {"n": row.failures}
+    return Item(
+        tone="bad",
+        name=pipeline.name,
+        url=links.pipeline_url(organization, pipeline.slug),
+        what=ngettext("failed", "failed %(n)d times in a row", row.failures) % times,
+        message=row.error,
+        at=row.ended_at,
+        action=action,
+        action_url=action_url,
+    )
+
+
+def _failed_step(step: RunStep) -> Item:
+    url = links.run_url(step.run)
+    what = _("failed in run #%d, which goes on") % step.run.number
+    return Item("bad", step.name, url, what, step.error, step.finished_at, _("See run"), url)
+
+
+def _transformation(row: Transformation) -> Item:
+    words: dict[str, tuple[str, str]] = {
+        BuildStatus.FAILED: ("bad", _("could not be built")),
+        BuildStatus.TESTS_FAILED: ("bad", _("failed its tests")),
+        BuildStatus.WARNED: ("warn", _("was built with warnings")),
+        BuildStatus.SKIPPED: ("warn", _("was skipped")),
+    }
+    tone, what = words[row.build_status]
+    url = links.transformation_url(row.organization, row.name)
+    message = row.build_message.strip().partition("\n")[0]
+    return Item(tone, row.name, url, what, message, row.built_at, _("Open"), url)
+
+
+def _connection(row: Connection, *, can_edit: bool) -> Item:
+    stages: list[dict[str, Any]] = row.check_stages
+    failed = [stage for stage in stages if stage.get("status") == "failed"]
+    url = links.connection_url(row.organization, row.slug)
+    return Item(
+        tone="bad",
+        name=row.name,
+        url=url,
+        what=_("cannot be reached"),
+        message=str(failed[0].get("text", "")) if failed else "",
+        at=row.checked_at,
+        action=_("Fix connection") if can_edit else _("Open"),
+        action_url=url,
+    )
+
+
+def _warned(row: Standing) -> Item:
+    organization, pipeline = row.pipeline.organization, row.pipeline
+    url, count = links.pipeline_url(organization, pipeline.slug), row.rejected_rows
+    if not count:
+        what = _("was loaded with warnings")
+        return Item("warn", pipeline.name, url, what, "", row.ended_at, _("See run"), _run_url(row))
+    words = ngettext("loaded with %(n)d rejected row", "loaded with %(n)d rejected rows", count)
+    return Item(
+        tone="warn",
+        name=pipeline.name,
+        url=url,
+        what=words % {"n": count},
+        message=row.rejected_reason,
+        at=row.ended_at,
+        action=_("Review rows"),
+        action_url=links.rejects_url(organization, pipeline.slug, row.rejected_table),
+    )
+
+
+def _stale_item(row: Standing) -> Item:
+    organization, pipeline = row.pipeline.organization, row.pipeline
+    return Item(
+        tone="warn",
+        name=pipeline.name,
+        url=links.pipeline_url(organization, pipeline.slug),
+        what=_("is stale"),
+        message=_("Its last due time brought nothing new."),
+        at=row.succeeded_at,
+        action=_("See runs"),
+        action_url=links.runs_url(organization, f"pipeline:{pipeline.slug}"),
+    )
+
+
+def _late(schedule: Schedule) -> Item:
+    url = links.page(schedule.organization, "orchestration:schedule-list")
+    assert schedule.next_run_at is not None
+    behind = timezone.now() - schedule.next_run_at
+    return Item(
+        tone="bad",
+        name=schedule.name,
+        url=url,
+        what=_("is %s late") % format_duration(behind),
+        message=_("The scheduler has not started it. It may have stopped; the operator sees why."),
+        at=schedule.next_run_at,
+        action=_("Open"),
+        action_url=url,
+    )
+
+
+def _paused(pipeline: Pipeline) -> Item:
+    url = links.pipeline_url(pipeline.organization, pipeline.slug)
+    what, reason = _("was paused"), pipeline.paused_reason
+    return Item("warn", pipeline.name, url, what, reason, None, _("Open"), url)
+
+
+def _not_started(schedule: Schedule) -> Item:
+    url = links.page(schedule.organization, "orchestration:schedule-list")
+    return Item(
+        tone="warn",
+        name=schedule.name,
+        url=url,
+        what=_("did not start"),
+        message=schedule.note,
+        at=schedule.last_run_at,
+        action=_("Open"),
+        action_url=url,
+    )

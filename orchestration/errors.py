@@ -6,10 +6,12 @@ class CyclicDependency(UserError):
 
     code = "cyclic_dependency"
 
-    def __init__(self, path: list[str], *, field: str = "upstream") -> None:
+    def __init__(
+        self, path: list[str], *, names: list[str] | None = None, field: str = "upstream"
+    ) -> None:
         self.path = path
         super().__init__(
-            f"This would be a circle: {' → '.join(path)}.",
+            f"This would be a circle: {' → '.join(names or path)}.",
             field=field,
             remedy="Remove one of these dependencies.",
         )
@@ -19,6 +21,12 @@ class InvalidSelection(UserError):
     """The selection matches nothing."""
 
     code = "invalid_selection"
+
+
+class UpstreamStale(UserError):
+    """What this reads has not been renewed within its freshness window."""
+
+    code = "upstream_stale"
 
 
 class InvalidCron(UserError):

@@ -1,9 +1,10 @@
 """Forms of dependencies and schedules: they check shape, the services check the rest."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -66,6 +67,20 @@ class DependencyForm(forms.Form):
             field.choices = choices
 
 
+class WallTimeField(forms.Field):
+    """A date and a time as a clock on the wall shows them; which zone's wall, the form knows."""
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+
+    def to_python(self, value: Any) -> datetime | None:
+        if not value:
+            return None
+        try:
+            return datetime.fromisoformat(str(value)).replace(tzinfo=None)
+        except ValueError:
+            raise forms.ValidationError(_("Write a date and a time: 2026-12-24 18:00.")) from None
+
+
 class ScheduleForm(forms.Form):
     """What starts when. The cron field has its own place in the page, beside presets and preview."""
 
@@ -73,7 +88,7 @@ class ScheduleForm(forms.Form):
         (_("What"), ("name", "target", "select")),
         (_("If a start is missed or meets a run"), ("missed", "overlap")),
     )
-    spans = {"target": "f-3", "select": "f-3", "missed": "f-3", "overlap": "f-3"}
+    spans = {"target": "f-3", "select": "f-3", "starts_at": "f-3", "ends_at": "f-3"}
 
     name = forms.CharField(label=_("Name"), max_length=80)
     target = forms.ChoiceField(label=_("Starts"))
@@ -97,6 +112,12 @@ class ScheduleForm(forms.Form):
         help_text=_("Minute, hour, day of month, month, day of week."),
     )
     time_zone = forms.ChoiceField(label=_("Time zone"))
+    starts_at = WallTimeField(
+        label=_("Not before"), required=False, help_text=_("In the time zone of the schedule.")
+    )
+    ends_at = WallTimeField(
+        label=_("Until"), required=False, help_text=_("From then on it starts nothing any more.")
+    )
     missed = forms.ChoiceField(
         label=_("Starts missed while Datanika was down"),
         choices=MissedPolicy.choices,
@@ -117,6 +138,7 @@ class ScheduleForm(forms.Form):
             descriptions={
                 OverlapPolicy.SKIP: _("Says so in the list of schedules"),
                 OverlapPolicy.QUEUE: _("It starts when the other has ended"),
+                OverlapPolicy.CANCEL: _("The new one starts as soon as it is gone"),
             }
         ),
     )
@@ -128,6 +150,14 @@ class ScheduleForm(forms.Form):
         assert isinstance(zone, forms.ChoiceField)
         target.choices = choices
         zone.choices = self._zones()
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        zone = data.get("time_zone")
+        for name in ("starts_at", "ends_at"):
+            if zone and data.get(name):
+                data[name] = data[name].replace(tzinfo=ZoneInfo(zone))
+        return data
 
     def _zones(self) -> Choices:
         """The known zones, and the schedule's own where that is an alias."""

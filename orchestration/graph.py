@@ -1,42 +1,55 @@
 """The organization's graph, read from rows: explicit dependencies, and edges that SQL implies."""
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
+from common.graphs import Edge
 from connections.models import Connection
-from orchestration.engine.planner import Graph, GraphNode
-from orchestration.models import Dependency, Node
+from orchestration.engine.nodes import Graph, GraphNode
+from orchestration.engine.rules import Rule
+from orchestration.models import Dependency, Node, UpstreamRule
 from pipelines.models import Pipeline
 from tenants.models import Organization
 from transforms import selectors as transforms
 from transforms.models import Transformation
+from transforms.selectors import Reads
+
+_PIPELINE = "pipeline:"
+_TRANSFORMATION = "transformation:"
 
 
 def pipeline_key(pipeline: Pipeline) -> str:
-    return f"pipeline:{pipeline.slug}"
+    return f"{_PIPELINE}{pipeline.slug}"
 
 
 def transformation_key(transformation: Transformation) -> str:
-    return f"transformation:{transformation.name}"
+    return f"{_TRANSFORMATION}{transformation.name}"
 
 
 def graph_of(organization: Organization) -> Graph:
-    """All living pipelines and transformations with the edges between them, in five queries."""
-    pipelines = list(Pipeline.objects.for_organization(organization))
-    rows = Transformation.objects.for_organization(organization)
-    transformations = list(rows.select_related("connection"))
-    nodes = {pipeline_key(p): GraphNode(pipeline_key(p), is_paused=p.is_paused) for p in pipelines}
-    for t in transformations:
-        key = transformation_key(t)
+    """All living pipelines and transformations with the edges between them, in six queries.
+
+    Rows are read as plain values: ten thousand of them are planned while a person waits.
+    """
+    reads = transforms.reads_of(organization)
+    nodes, loads = _pipelines(organization)
+    serial = _serial({one.connection_id for one in reads}, organization)
+    for one in reads:
+        key = f"{_TRANSFORMATION}{one.name}"
         nodes[key] = GraphNode(
             key,
-            warehouse=t.connection_id,
-            serial=t.connection.slots == 1,
-            tags=frozenset(t.tags),
+            warehouse=one.connection_id,
+            serial=one.connection_id in serial,
+            tags=one.tags,
+            title=one.name,
         )
+    nodes |= _with_rules(organization, nodes)
+    drawn = _drawn(organization, nodes)
     return Graph(
         nodes=nodes,
-        explicit=_explicit(organization, nodes),
-        inferred=_inferred(organization, pipelines, transformations),
+        explicit=frozenset(drawn),
+        inferred=_inferred(reads, loads),
+        windows={edge: seconds for edge, seconds in drawn.items() if seconds is not None},
     )
 
 
@@ -60,40 +73,75 @@ def find_thing(organization: Organization, key: str) -> Pipeline | Transformatio
     return None
 
 
-def _explicit(
-    organization: Organization, nodes: dict[str, GraphNode]
-) -> frozenset[tuple[str, str]]:
-    rows = Dependency.objects.for_organization(organization).select_related(
-        "upstream__pipeline",
-        "upstream__transformation",
-        "downstream__pipeline",
-        "downstream__transformation",
-    )
-    pairs = {(row.upstream.key, row.downstream.key) for row in rows if _alive(row)}
-    return frozenset(pair for pair in pairs if pair[0] in nodes and pair[1] in nodes)
-
-
-def _alive(row: Dependency) -> bool:
-    return row.upstream.is_alive and row.downstream.is_alive
-
-
-def _inferred(
-    organization: Organization, pipelines: list[Pipeline], transformations: list[Transformation]
-) -> frozenset[tuple[str, str]]:
-    by_name = {t.name: t for t in transformations}
-    loads: dict[tuple[int, str], list[str]] = defaultdict(list)
-    for pipeline in pipelines:
-        loads[pipeline.destination_id, pipeline.dataset].append(pipeline_key(pipeline))
-    edges: set[tuple[str, str]] = set()
-    for t in transformations:
-        found = transforms.upstreams_of(t)
-        key = transformation_key(t)
-        edges |= {(transformation_key(by_name[n]), key) for n in found.refs if n in by_name}
-        for dataset, _ in found.sources:
-            edges |= {(up, key) for up in loads.get((t.connection_id, dataset), ())}
-    return frozenset(edges)
-
-
 def warehouses(organization: Organization, ids: set[int]) -> dict[int, Connection]:
     rows = Connection.objects.for_organization(organization).filter(pk__in=ids)
     return {row.pk: row for row in rows}
+
+
+def _pipelines(
+    organization: Organization,
+) -> tuple[dict[str, GraphNode], dict[tuple[int, str], list[str]]]:
+    """The pipelines' nodes, and which of them load into each dataset of a warehouse."""
+    rows = Pipeline.objects.for_organization(organization)
+    fields = ("slug", "name", "is_paused", "tags", "destination_id", "dataset")
+    nodes: dict[str, GraphNode] = {}
+    loads: dict[tuple[int, str], list[str]] = defaultdict(list)
+    for slug, name, is_paused, tags, destination, dataset in rows.values_list(*fields):
+        key = f"{_PIPELINE}{slug}"
+        nodes[key] = GraphNode(key, tags=frozenset(tags), is_paused=is_paused, title=name)
+        loads[destination, dataset].append(key)
+    return nodes, loads
+
+
+def _serial(ids: Iterable[int], organization: Organization) -> set[int]:
+    return {pk for pk, row in warehouses(organization, set(ids)).items() if row.slots == 1}
+
+
+def _with_rules(organization: Organization, nodes: Mapping[str, GraphNode]) -> dict[str, GraphNode]:
+    """The nodes that have a rule of their own, with it."""
+    rows = Node.objects.for_organization(organization).exclude(rule=UpstreamRule.ALL_SUCCEEDED)
+    fields = ("pipeline__slug", "transformation__name", "rule")
+    found: dict[str, GraphNode] = {}
+    for slug, name, rule in rows.values_list(*fields):
+        node = nodes.get(_key(slug, name))
+        if node is not None:
+            found[node.key] = node.with_rule(Rule(rule))
+    return found
+
+
+def _drawn(organization: Organization, nodes: Mapping[str, GraphNode]) -> dict[Edge, int | None]:
+    """Explicit edges between living nodes, each with its freshness window in seconds."""
+    ends = [
+        f"{end}__{field}"
+        for end in ("upstream", "downstream")
+        for field in (
+            "pipeline__slug",
+            "pipeline__deleted_at",
+            "transformation__name",
+            "transformation__deleted_at",
+        )
+    ]
+    rows = Dependency.objects.for_organization(organization).values_list("max_age_seconds", *ends)
+    found: dict[Edge, int | None] = {}
+    for seconds, up_slug, up_gone, up_name, up_lost, slug, gone, name, lost in rows:
+        edge = (_key(up_slug, up_name), _key(slug, name))
+        # A name in the trash may be another's by now.
+        is_alive = not (up_gone or up_lost or gone or lost)
+        if is_alive and edge[0] in nodes and edge[1] in nodes:
+            found[edge] = seconds
+    return found
+
+
+def _key(slug: str | None, name: str | None) -> str:
+    return f"{_PIPELINE}{slug}" if slug is not None else f"{_TRANSFORMATION}{name}"
+
+
+def _inferred(reads: list[Reads], loads: Mapping[tuple[int, str], list[str]]) -> frozenset[Edge]:
+    names = {one.name for one in reads}
+    edges: set[Edge] = set()
+    for one in reads:
+        key = f"{_TRANSFORMATION}{one.name}"
+        edges |= {(f"{_TRANSFORMATION}{name}", key) for name in one.reads.refs & names}
+        for dataset, _table in one.reads.sources:
+            edges |= {(up, key) for up in loads.get((one.connection_id, dataset), ())}
+    return frozenset(edges)

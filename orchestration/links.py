@@ -39,6 +39,11 @@ def run_url(run: Run) -> str:
     return page(run.organization, "orchestration:run-detail", run.number)
 
 
+def runs_url(organization: Organization, target: str) -> str:
+    """The runs in which ``pipeline:<slug>``, ``schedule:<slug>``, … had a part."""
+    return f"{page(organization, 'orchestration:run-list')}?{urlencode({'target': target})}"
+
+
 def key_url(organization: Organization, key: str) -> str:
     """The page of a node's key; the lineage for ``dag``."""
     kind, _, name = key.partition(":")

@@ -1,32 +1,116 @@
-"""From a request to rows: the run and its steps, planned and written in the caller's transaction."""
+"""From requests to rows: runs and their steps, planned and written in the caller's transaction.
 
-from collections import defaultdict
+One run and ten thousand are made by the same code: what they have in common is read and planned once, and rows of
+one kind are written together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
 from typing import Any
 
 from django.db import transaction
 
 from audit import services as audit
 from audit.actions import AuditAction
-from common.errors import NotFound
-from connections.models import Connection
+from common.errors import DatanikaError
+from orchestration.blueprints import DAG, Asked, Blueprint, Thing, blueprints_of, chosen_of
 from orchestration.engine import log
-from orchestration.engine.planner import Graph, PlannedStep, plan, select
-from orchestration.errors import InvalidSelection, PipelinePaused
-from orchestration.graph import find_thing, graph_of, node_for, warehouses
-from orchestration.models import DEFAULT_QUEUE, Run, RunStep, Schedule, StepKind, Trigger
+from orchestration.models import Run, RunStep, Schedule, Trigger
 from orchestration.options import as_json, check_for, options_of, words_beside_title
-from pipelines import services as pipelines
-from pipelines.models import Pipeline
 from pipelines.runner import USUAL, LoadOptions
 from tenants.actors import Actor
 from tenants.models import Organization
-from transforms import services as transforms
-from transforms.models import Transformation
 
-DAG = "dag"
-_PACKAGES = ("dlt", "dbt-core", "dbt-duckdb", "dbt-postgres", "duckdb", "pyarrow")
+__all__ = ["DAG", "Asked", "Desk", "Made", "RunRequest", "chosen_of", "create_run"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """``options`` hold for the target's pipeline; a full refresh holds for everything that runs.
+
+    ``after`` is a run that has to end first.
+    """
+
+    asked: Asked
+    actor: Actor
+    trigger: Trigger = Trigger.MANUAL
+    options: LoadOptions = USUAL
+    schedule: Schedule | None = None
+    scheduled_for: datetime | None = None
+    retry_of: Run | None = None
+    after: Run | None = None
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A run, QUEUED, and the ids of its steps that can start at once."""
+
+    run: Run
+    ready: list[int]
+
+
+class Desk:
+    """Where the runs of one organization are made, for the length of one transaction."""
+
+    def __init__(self, organization_id: int) -> None:
+        # Numbers are handed out in turn; with SQLite the transaction itself is the turn.
+        self.organization = Organization.objects.select_for_update().get(pk=organization_id)
+        self._known: dict[Asked, Blueprint | DatanikaError] = {}
+
+    def create(self, requests: Sequence[RunRequest]) -> list[Made | DatanikaError]:
+        """In the order of the requests: what was made of each, or why nothing was."""
+        new = {request.asked for request in requests} - self._known.keys()
+        if new:
+            self._known |= blueprints_of(self.organization, new)
+        answers = [self._checked(request) for request in requests]
+        pairs = list(zip(requests, answers, strict=True))
+        good = [(request, found) for request, found in pairs if isinstance(found, Blueprint)]
+        made = iter(self._write(good))
+        return [found if isinstance(found, DatanikaError) else next(made) for found in answers]
+
+    def _checked(self, request: RunRequest) -> Blueprint | DatanikaError:
+        found = self._known[request.asked]
+        if isinstance(found, DatanikaError) or request.options == USUAL:
+            return found
+        try:
+            check_for(found.thing, request.options)
+        except DatanikaError as error:
+            return error
+        return found
+
+    def _write(self, pairs: list[tuple[RunRequest, Blueprint]]) -> list[Made]:
+        if not pairs:
+            return []
+        first = self.organization.last_run_number + 1
+        self.organization.last_run_number += len(pairs)
+        self.organization.save(update_fields=["last_run_number"])
+        runs = [
+            _run(self.organization, first + place, request, blueprint)
+            for place, (request, blueprint) in enumerate(pairs)
+        ]
+        lines = [_opening(run, *pair) for run, pair in zip(runs, pairs, strict=True)]
+        for run, own in zip(runs, lines, strict=True):
+            run.last_line = len(own)
+        Run.all_organizations.bulk_create(runs)
+        rows = [blueprint.rows(run) for run, (_, blueprint) in zip(runs, pairs, strict=True)]
+        RunStep.all_organizations.bulk_create([row for own in rows for row in own])
+        log.open_logs(zip(runs, lines, strict=True))
+        audit.record_many(
+            audit.event_of(
+                organization=self.organization,
+                actor=request.actor,
+                action=AuditAction.RUN_REQUESTED,
+                target=run,
+                changes=_changes(run),
+            )
+            for run, (request, _) in zip(runs, pairs, strict=True)
+        )
+        return [
+            Made(run, [row.pk for row in own if row.is_ready])
+            for run, own in zip(runs, rows, strict=True)
+        ]
 
 
 @transaction.atomic
@@ -43,82 +127,53 @@ def create_run(
     retry_of: Run | None = None,
     after: Run | None = None,
     only: set[str] | None = None,
+    succeeded: frozenset[str] = frozenset(),
     idempotency_key: str = "",
 ) -> tuple[Run, list[int]]:
     """A run with its steps, QUEUED, and the ids of the steps that can start at once.
 
     ``target`` is ``pipeline:<slug>``, ``transformation:<name>`` or ``dag``; ``select`` narrows or widens it
-    (``+slug+``, ``tag:x``). ``only`` replaces both by keys (a run again from failure). ``options`` hold for the
-    target's pipeline; a full refresh holds for everything that runs. ``after`` is a run that has to end first.
+    (``+slug+``, ``tag:x``). ``only`` replaces both by keys (a run again from failure, which leaves out what has
+    ``succeeded``). See ``RunRequest`` for the others.
     """
-    # Numbers are handed out in turn; with SQLite the transaction itself is the turn.
-    organization = Organization.objects.select_for_update().get(pk=organization.pk)
-    graph = graph_of(organization)
-    chosen = only if only is not None else _chosen(organization, graph, target, select)
-    paused = {key for key in chosen if graph.nodes[key].is_paused}
-    if target in paused:
-        raise PipelinePaused(remedy="Resume it, then run it.")
-    steps = plan(graph, chosen - paused)
-    if not steps and paused:
-        raise PipelinePaused("Everything to run is paused.", remedy="Resume a pipeline first.")
-    if not steps:
-        raise InvalidSelection(
-            "There is nothing to run.",
-            field="select",
-            remedy="Make a pipeline or a transformation first.",
-        )
-    thing = find_thing(organization, target)
-    check_for(thing, options)
-    organization.last_run_number += 1
-    organization.save(update_fields=["last_run_number"])
-    run = Run(
-        organization=organization,
-        number=organization.last_run_number,
-        node=node_for(thing) if thing else None,
-        target=target,
-        title=_title(thing, select, options),
-        select=select,
-        full_refresh=options.full_refresh,
-        options=as_json(options),
+    request = RunRequest(
+        asked=Asked(target, select, None if only is None else frozenset(only), succeeded),
+        actor=actor,
         trigger=trigger,
-        requested_by=actor.label,
+        options=options,
         schedule=schedule,
         scheduled_for=scheduled_for,
         retry_of=retry_of,
         after=after,
         idempotency_key=idempotency_key,
     )
-    things = _things(organization, graph, chosen)
-    run.capsule = _capsule(steps, things, graph) | {"options": run.options}
-    run.save()
-    rows = RunStep.all_organizations.bulk_create(_steps(run, steps, things))
-    log.note(run, "info", _opening(run, steps, actor))
-    for key in sorted(paused):
-        log.note(run, "warn", f"{key.partition(':')[2]} is paused and left out.")
-    audit.record(
+    (made,) = Desk(organization.pk).create([request])
+    if isinstance(made, DatanikaError):
+        raise made
+    return made.run, made.ready
+
+
+def _run(organization: Organization, number: int, request: RunRequest, blueprint: Blueprint) -> Run:
+    asked, options = request.asked, request.options
+    run = Run(
         organization=organization,
-        actor=actor,
-        action=AuditAction.RUN_REQUESTED,
-        target=run,
-        changes=_changes(run),
+        number=number,
+        node=blueprint.node,
+        target=asked.target,
+        title=_title(blueprint.thing, asked.select, options),
+        select=asked.select,
+        full_refresh=options.full_refresh,
+        options=as_json(options),
+        trigger=request.trigger,
+        requested_by=request.actor.label,
+        schedule=request.schedule,
+        scheduled_for=request.scheduled_for,
+        retry_of=request.retry_of,
+        after=request.after,
+        idempotency_key=request.idempotency_key,
     )
-    return run, [row.pk for row in rows if row.is_ready]
-
-
-def _chosen(organization: Organization, graph: Graph, target: str, expression: str) -> set[str]:
-    if target == DAG:
-        return select(graph, expression)
-    if target not in graph.nodes:
-        raise NotFound(
-            f"There is no {target!r} in this organization.",
-            field="target",
-            remedy="Use pipeline:<slug>, transformation:<name> or dag.",
-        )
-    if not expression:
-        return {target}
-    name = target.partition(":")[2]
-    widened = expression if expression.strip("+") == name else f"{name} {expression}"
-    return select(graph, widened)
+    run.capsule = {**blueprint.capsule, "options": run.options}
+    return run
 
 
 def _changes(run: Run) -> dict[str, Any]:
@@ -126,7 +181,7 @@ def _changes(run: Run) -> dict[str, Any]:
     return changes | ({"options": [None, run.options]} if run.options else {})
 
 
-def _title(thing: Pipeline | Transformation | None, expression: str, options: LoadOptions) -> str:
+def _title(thing: Thing | None, expression: str, options: LoadOptions) -> str:
     name = thing.name if thing else (expression or "Whole graph")
     more = [expression] if thing and expression else []
     if words := words_beside_title(options):
@@ -134,90 +189,19 @@ def _title(thing: Pipeline | Transformation | None, expression: str, options: Lo
     return f"{name} ({', '.join(more)})"[:160] if more else name[:160]
 
 
-def _things(
-    organization: Organization, graph: Graph, chosen: set[str]
-) -> dict[str, Pipeline | Transformation]:
-    pipelines_ = Pipeline.objects.for_organization(organization).select_related(
-        "source", "destination"
-    )
-    rows: dict[str, Pipeline | Transformation] = {f"pipeline:{p.slug}": p for p in pipelines_}
-    transformations = Transformation.objects.for_organization(organization)
-    for t in transformations.select_related("connection"):
-        rows[f"transformation:{t.name}"] = t
-    return {key: rows[key] for key in chosen}
-
-
-def _steps(
-    run: Run, planned: list[PlannedStep], things: dict[str, Pipeline | Transformation]
-) -> list[RunStep]:
-    """The rows of a run's steps; those that wait for none are ready, unless the run comes after another."""
-    waits = run.after is not None and run.after.is_active
-    found = warehouses(run.organization, {step.warehouse for step in planned if step.warehouse})
-    downstream: dict[int, list[int]] = defaultdict(list)
-    for step in planned:
-        for position in step.upstream:
-            downstream[position].append(step.position)
-    rows = []
-    for step in planned:
-        row = RunStep(
-            organization=run.organization,
-            run=run,
-            position=step.position,
-            nodes=step.nodes,
-            upstream=step.upstream,
-            downstream=downstream[step.position],
-            is_ready=not step.upstream and not waits,
-        )
-        _describe(row, step, things, found)
-        rows.append(row)
-    return rows
-
-
-def _describe(
-    row: RunStep,
-    step: PlannedStep,
-    things: dict[str, Pipeline | Transformation],
-    found: dict[int, Connection],
-) -> None:
-    """What the step executes, and where."""
-    if step.warehouse is None:
-        (key,) = step.nodes
-        pipeline = things[key]
-        assert isinstance(pipeline, Pipeline)
-        row.kind, row.pipeline, row.name = StepKind.PIPELINE, pipeline, pipeline.name
-        uses = [pipeline.source, pipeline.destination]
-    else:
-        warehouse = found[step.warehouse]
-        names = [key.partition(":")[2] for key in step.nodes]
-        row.kind, row.connection = StepKind.TRANSFORM, warehouse
-        row.name = names[0] if len(names) == 1 else f"{len(names)} transformations"
-        uses = [warehouse]
-    row.connection_ids = sorted({connection.pk for connection in uses})
-    queues = [connection.queue for connection in uses if connection.queue]
-    row.queue = next(iter(queues), row.organization.queue or DEFAULT_QUEUE)
-
-
-def _capsule(
-    steps: list[PlannedStep], things: dict[str, Pipeline | Transformation], graph: Graph
-) -> dict[str, Any]:
-    """What was asked for exactly, without secrets, so that a run can be explained and repeated."""
-    return {
-        "nodes": {
-            key: pipelines.snapshot(thing)
-            if isinstance(thing, Pipeline)
-            else transforms.snapshot(thing)
-            for key, thing in sorted(things.items())
-        },
-        "edges": sorted([a, b] for a, b in graph.edges if a in things and b in things),
-        "steps": [sorted(step.nodes) for step in steps],
-        "versions": {name: version(name) for name in _PACKAGES},
-    }
-
-
-def _opening(run: Run, steps: list[PlannedStep], actor: Actor) -> str:
+def _opening(run: Run, request: RunRequest, blueprint: Blueprint) -> list[log.Line]:
+    """The first lines of its log: who asked for what, and what is left out."""
+    steps = blueprint.plan.steps
     nodes = sum(len(step.nodes) for step in steps)
     what = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
     things = "1 node" if nodes == 1 else f"{nodes} nodes"
     words = options_of(run).words()
     asked = f" Asked for: {words}." if words else ""
-    return f"Run #{run.number} requested by {actor.label}: {things} in {what}.{asked}"
+    text = f"Run #{run.number} requested by {request.actor.label}: {things} in {what}.{asked}"
+    return [
+        log.own_line("info", text),
+        *(
+            log.own_line("warn", f"{key.partition(':')[2]} is paused and left out.")
+            for key in sorted(blueprint.plan.paused)
+        ),
+    ]

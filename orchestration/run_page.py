@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from common.ui.formats import format_count
 from common.ui.timeline import Timeline, TimelineStep, build_timeline
 from orchestration import links
-from orchestration.attention import CONNECTION_CODES
+from orchestration.explanations import ExplainedStep, explain_step
 from orchestration.models import (
     Run,
     RunLogLine,
@@ -21,6 +21,8 @@ from orchestration.models import (
     StepKind,
     Trigger,
 )
+from orchestration.run_attempts import AttemptView, attempt_views
+from orchestration.run_changes import Comparison, changes_since, last_success
 from orchestration.run_report import Report, asked_words, report_of, title_of
 from orchestration.selectors import (
     neighbours,
@@ -44,14 +46,10 @@ _ROW_WORDS = (
 
 @dataclass(frozen=True)
 class Failure:
-    """The first error of a run and where it is mended."""
+    """The first error of a run, what it means and where it is mended."""
 
     title: str
-    message: str
-    remedy: str
-    detail: str
-    url: str
-    action: str
+    explained: ExplainedStep
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,10 @@ class ResultView:
 
     @property
     def status(self) -> str:
-        """The key of the status table: a table with rejected or differing rows is told apart."""
+        """The key of the status table: failed tests, and rejected or differing rows, are told apart."""
+        failed = any(test.result.status == "failed" for test in self.tests)
+        if failed and self.result.kind == "model" and self.result.status == "succeeded":
+            return "test_fail"
         differed = self.report is not None and self.report.verified == "differed"
         warned = bool(self.result.rows_rejected) or differed
         return "warning" if warned and self.result.status == "succeeded" else self.result.status
@@ -114,6 +115,9 @@ class RunView:
     older: int | None
     newer: int | None
     progress_text: str
+    attempts: list[AttemptView]
+    #: What is different from the last success; None while it runs, and where there was none.
+    comparison: Comparison | None
 
     @property
     def started_by(self) -> str:
@@ -173,7 +177,7 @@ def view_of(run: Run) -> RunView:
         run=run,
         steps=steps,
         timeline=_timeline(run, steps),
-        failure=_failure(run, rows),
+        failure=_failure(rows),
         done=sum(not step.is_active for step in rows),
         resumed=[step for step in rows if step.times_lost],
         waiting=[step for step in rows if step.status == Status.QUEUED and step.waiting_for],
@@ -181,6 +185,8 @@ def view_of(run: Run) -> RunView:
         older=older,
         newer=newer,
         progress_text=_progress_text(rows),
+        attempts=attempt_views(run, rows),
+        comparison=None if run.is_active else changes_since(run, last_success(run)),
     )
 
 
@@ -309,30 +315,12 @@ def _nested(view: StepView) -> Iterator[TimelineStep]:
         yield TimelineStep(more, view.status, depth=1, url="#results")
 
 
-def _failure(run: Run, steps: Iterable[RunStep]) -> Failure | None:
+def _failure(steps: Iterable[RunStep]) -> Failure | None:
     step = next((step for step in steps if step.status == Status.FAILED), None)
     if step is None:
         return None
-    url, action = _mend(run, step)
     title = _("The build failed.") if len(step.nodes) > 1 else _("%s failed.") % step.name
-    return Failure(title, step.error, step.error_remedy, step.error_detail, url, action)
-
-
-def _mend(run: Run, step: RunStep) -> tuple[str, str]:
-    pipeline = step.pipeline
-    if step.error_code in CONNECTION_CODES and pipeline is not None:
-        return links.connection_url(run.organization, pipeline.source.slug), _("Fix connection")
-    if pipeline is not None and not pipeline.is_deleted:
-        return links.pipeline_url(run.organization, pipeline.slug), _("Open pipeline")
-    if step.error_code in CONNECTION_CODES and step.connection is not None:
-        return links.connection_url(run.organization, step.connection.slug), _("Fix connection")
-    failed = RunStepResult.objects.for_organization(run.organization).filter(
-        step=step, status="failed"
-    )
-    if first := failed.order_by("pk").first():
-        name = first.details.get("model") or first.name
-        return links.transformation_url(run.organization, name), _("Open %s") % name
-    return "", ""
+    return Failure(title, explain_step(step))
 
 
 def _progress_text(steps: Iterable[RunStep]) -> str:

@@ -9,13 +9,16 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from connections import runner
+from orchestration import heartbeat, retention, upkeep
 from orchestration.engine.sweep import sweep
-from orchestration.engine.tick import tick
+from orchestration.engine.tick import tick, ticks
 from orchestration.engine.workshop import Duty, Workshop
 from orchestration.models import RunStep
+from orchestration.retention import directories
 
 logger = logging.getLogger("datanika.runs")
 
@@ -23,6 +26,10 @@ logger = logging.getLogger("datanika.runs")
 MOST_BELLS = 32
 #: Beat silent for this long: the watchman of each worker does its work.
 TICK_SECONDS, SWEEP_SECONDS = 5.0, 15.0
+#: Each worker looks at its own disk; beat reaches one worker only.
+TIDY_SECONDS = 3_600.0
+#: What one prune could not take is taken by another after this long.
+PRUNE_AGAIN_SECONDS = 30
 
 
 @lru_cache(maxsize=1)
@@ -41,7 +48,9 @@ def execute_step(step_id: int) -> None:
 @shared_task(name="orchestration.tick_schedules")
 def tick_schedules() -> None:
     workshop().done("tick")
-    ring(tick())
+    for ready in ticks():
+        ring(ready)
+    upkeep.note_tick()
 
 
 @shared_task(name="orchestration.sweep_runs")
@@ -84,9 +93,14 @@ def _open(**_: object) -> None:
     own = workshop()
     own.duties["tick"] = Duty(TICK_SECONDS, lambda: ring(tick()))
     own.duties["sweep"] = Duty(SWEEP_SECONDS, lambda: ring(sweep()))
+    own.duties["tidy"] = Duty(TIDY_SECONDS, _tidy)
     own.open()
     ring(sweep())
     own.wake()
+
+
+def _tidy() -> None:
+    directories.tidy(timezone.now())
 
 
 @worker_shutting_down.connect
@@ -97,3 +111,16 @@ def _drain(**_: object) -> None:
 @worker_shutdown.connect
 def _close(**_: object) -> None:
     workshop().close()
+
+
+@shared_task(name="orchestration.prune_old")
+def prune_old() -> None:
+    report = retention.prune(timezone.now())
+    # While nothing old was taken the rest cannot be: the next hour tries again.
+    if not report.is_complete and report.taken:
+        prune_old.apply_async(countdown=PRUNE_AGAIN_SECONDS, expires=3_600, retry=False)
+
+
+@shared_task(name="orchestration.send_heartbeat")
+def send_heartbeat() -> None:
+    heartbeat.beat()

@@ -1,31 +1,32 @@
-"""The graph: picture, list, the panel of a node, and dependencies that people draw."""
+"""The graph: picture, list, and the panel of a node."""
 
 from typing import Any
 
 from django.http import HttpResponse
-from django.shortcuts import redirect
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET
 
 from common.access import OrganizationRequest, Permission, requires
-from common.errors import DatanikaError
-from common.http import get_or_404, render_page, say
-from orchestration import services
-from orchestration.forms import DependencyForm, put_error, target_choices
+from common.http import render_page
 from orchestration.lineage import (
-    LARGEST_PICTURE,
     Lineage,
     NodeFilter,
-    drawn,
     explicit_dependencies,
+    facts_of,
     filtered,
     lineage_of,
+    near,
     reach_counts,
 )
-from orchestration.links import page
-from orchestration.models import Dependency
+from orchestration.lineage_picture import LARGEST_PICTURE, drawn
+from orchestration.models import UpstreamRule
 
 STATES = ("bad", "warn", "run", "ok", "idle")
+#: Nodes on one page of the list.
+PAGE = 100
+#: Neighbours that the panel of a node names.
+MOST_NEIGHBOURS = 30
 
 
 @require_GET
@@ -33,16 +34,18 @@ STATES = ("bad", "warn", "run", "ok", "idle")
 def lineage(request: OrganizationRequest) -> HttpResponse:
     """``?node=<key>`` opens the panel (with htmx only the panel comes back), ``?view=list`` the list."""
     everything = lineage_of(request.organization)
-    wanted = _wanted(request)
-    shown = filtered(everything, wanted) if wanted.is_set else everything
-    too_large = len(shown.nodes) > LARGEST_PICTURE
-    view = request.GET.get("view") or ("list" if too_large else "graph")
     selected = everything.nodes.get(request.GET.get("node", ""))
+    wanted = _wanted(request, everything)
+    shown = filtered(everything, wanted) if wanted.is_set else everything
+    circle = everything.circle
+    too_large = len(shown.nodes) > LARGEST_PICTURE
+    can_draw = not (too_large or circle)
+    view = request.GET.get("view") or ("graph" if can_draw else "list")
     context: dict[str, Any] = {
         "wanted": wanted,
         "view": view,
         "too_large": too_large,
-        "largest": LARGEST_PICTURE,
+        "circle": " → ".join(circle),
         "everything": everything,
         "shown": shown,
         "tags": everything.tags,
@@ -62,18 +65,18 @@ def lineage(request: OrganizationRequest) -> HttpResponse:
     }
     if selected is not None:
         context |= _panel(request, everything, selected.key)
-    if view == "graph" and not too_large:
+    if view == "graph" and can_draw:
         context["drawing"] = drawn(shown)
     else:
-        context["rows"] = _rows(shown)
+        context |= _rows(request, shown)
     partial = "side" if request.GET.get("panel") else ""
     return render_page(request, "orchestration/lineage.html", context, partial=partial)
 
 
-def _wanted(request: OrganizationRequest) -> NodeFilter:
+def _wanted(request: OrganizationRequest, everything: Lineage) -> NodeFilter:
     query = request.GET
     steps = query.get("steps", "2")
-    return NodeFilter(
+    found = NodeFilter(
         query=query.get("q", "").strip(),
         kind=query.get("kind", ""),
         state=query.get("state", ""),
@@ -81,13 +84,23 @@ def _wanted(request: OrganizationRequest) -> NodeFilter:
         around=query.get("around", ""),
         steps=min(int(steps), 20) if steps.isdigit() and len(steps) < 4 else 2,
     )
+    node = query.get("node", "")
+    if found.is_set or query.get("view") == "list" or node not in everything.nodes:
+        return found
+    if len(everything.nodes) <= LARGEST_PICTURE:
+        return found
+    # The whole is too large for a picture: a node that is asked for shows what is near it.
+    fits = (n for n in (2, 1) if len(near(everything, node, n)) <= LARGEST_PICTURE)
+    steps_shown = next(fits, None)
+    return found if steps_shown is None else NodeFilter(around=node, steps=steps_shown)
 
 
 def _views(request: OrganizationRequest, current: str) -> list[dict[str, Any]]:
     found = []
     for key, label in (("graph", _("Graph")), ("list", _("List"))):
         query = request.GET.copy()
-        query.pop("node", None)
+        for name in ("node", "page"):
+            query.pop(name, None)
         query["view"] = key
         found.append({"label": label, "url": f"?{query.urlencode()}", "current": key == current})
     return found
@@ -95,10 +108,10 @@ def _views(request: OrganizationRequest, current: str) -> list[dict[str, Any]]:
 
 def _panel(request: OrganizationRequest, everything: Lineage, key: str) -> dict[str, Any]:
     above, below = reach_counts(everything, key)
-    organization = request.organization
+    selected = everything.nodes[key]
     drawn_by_hand = {
         (row.upstream.key, row.downstream.key): row
-        for row in explicit_dependencies(organization)
+        for row in explicit_dependencies(request.organization)
         if key in (row.upstream.key, row.downstream.key)
     }
 
@@ -108,77 +121,55 @@ def _panel(request: OrganizationRequest, everything: Lineage, key: str) -> dict[
             {
                 "node": everything.nodes[other],
                 "kind": everything.edges[edges[other]],
+                "window": everything.window(edges[other]),
                 "dependency": drawn_by_hand.get(edges[other]),
             }
-            for other in sorted(keys)
+            for other in sorted(keys)[:MOST_NEIGHBOURS]
         ]
 
+    up, down = everything.up.get(key, set()), everything.down.get(key, set())
     return {
-        "selected": everything.nodes[key],
+        "selected": selected,
+        "facts": facts_of(request.organization, selected),
         "above": above,
         "below": below,
-        "reads": neighbours(everything.up.get(key, set()), up=True),
-        "feeds": neighbours(everything.down.get(key, set()), up=False),
+        "reads": neighbours(up, up=True),
+        "feeds": neighbours(down, up=False),
+        "more_reads": max(len(up) - MOST_NEIGHBOURS, 0),
+        "more_feeds": max(len(down) - MOST_NEIGHBOURS, 0),
+        "rules": UpstreamRule.choices,
+        "waits": selected.can_run and any(everything.edges[other, key] != "source" for other in up),
     }
 
 
-def _rows(shown: Lineage) -> list[dict[str, Any]]:
+def _rows(request: OrganizationRequest, shown: Lineage) -> dict[str, Any]:
+    """One page of the list, and where its neighbours are."""
     order = {"source": 0, "pipeline": 1, "transformation": 2}
     nodes = sorted(shown.nodes.values(), key=lambda node: (order[node.kind], node.label.lower()))
-    return [
+    text = request.GET.get("page", "1")
+    last = max((len(nodes) - 1) // PAGE + 1, 1)
+    page = min(max(int(text), 1), last) if text.isdecimal() and len(text) < 7 else 1
+    rows = [
         {
             "node": node,
             "reads": len(shown.up.get(node.key, ())),
             "feeds": len(shown.down.get(node.key, ())),
+            "by_hand": sum(
+                shown.edges[other, node.key] == "explicit" for other in shown.up.get(node.key, ())
+            ),
         }
-        for node in nodes
+        for node in nodes[(page - 1) * PAGE : page * PAGE]
     ]
+    footer = ngettext("%(n)d node", "%(n)d nodes", len(nodes)) % {"n": len(nodes)}
+    return {
+        "rows": rows,
+        "footer": footer,
+        "previous_url": _page_url(request, page - 1) if page > 1 else "",
+        "next_url": _page_url(request, page + 1) if page < last else "",
+    }
 
 
-@require_http_methods(["GET", "POST"])
-@requires(Permission.EDIT)
-def dependency_create(request: OrganizationRequest) -> HttpResponse:
-    """Let one node wait for another; the page lists what was drawn already."""
-    organization = request.organization
-    choices = target_choices(organization, with_graph=False)
-    initial = {name: request.GET.get(name, "") for name in ("upstream", "downstream")}
-    form = DependencyForm(request.POST or None, choices=choices, initial=initial)
-    status = 200
-    if request.method == "POST":
-        status = 422
-        if form.is_valid():
-            try:
-                services.add_dependency(
-                    organization=organization,
-                    actor=request.actor,
-                    upstream=form.cleaned_data["upstream"],
-                    downstream=form.cleaned_data["downstream"],
-                )
-            except DatanikaError as error:
-                put_error(form, error)
-            else:
-                say(request, _("The dependency is added."))
-                key = form.cleaned_data["downstream"]
-                return redirect(f"{page(organization, 'orchestration:lineage')}?node={key}")
-    context = {"form": form, "dependencies": explicit_dependencies(organization)}
-    return render_page(request, "orchestration/dependency_create.html", context, status=status)
-
-
-@require_POST
-@requires(Permission.EDIT)
-def dependency_delete(request: OrganizationRequest, pk: int) -> HttpResponse:
-    rows = Dependency.objects.for_organization(request.organization)
-    dependency = get_or_404(
-        rows.select_related(
-            "organization",
-            "downstream__pipeline",
-            "downstream__transformation",
-            "upstream__pipeline",
-            "upstream__transformation",
-        ),
-        pk=pk,
-    )
-    key = dependency.downstream.key
-    services.remove_dependency(dependency=dependency, actor=request.actor)
-    say(request, _("The dependency is removed; what SQL implies stays."))
-    return redirect(f"{page(request.organization, 'orchestration:lineage')}?node={key}")
+def _page_url(request: OrganizationRequest, page: int) -> str:
+    query = request.GET.copy()
+    query["view"], query["page"] = "list", str(page)
+    return f"?{query.urlencode()}"

@@ -8,10 +8,14 @@ from django.views.decorators.http import require_GET
 
 from common.access import OrganizationRequest, Permission, requires
 from common.http import render_page
+from connections.models import Connection
 from orchestration import attention, links, overview
+from orchestration.activity import activity
 from orchestration.models import Run
-from orchestration.selectors import PERIODS
+from orchestration.run_filters import PERIODS
+from pipelines.models import Pipeline
 from tenants.models import Organization
+from transforms.models import Transformation
 
 
 @require_GET
@@ -22,34 +26,45 @@ def overview_page(request: OrganizationRequest) -> HttpResponse:
     period = request.GET.get("p", "24h")
     period = period if period in PERIODS else "24h"
     can_edit = request.actor.can(Permission.EDIT)
-    facts = overview.facts_of(organization)
     context: dict[str, Any] = {
         "period": period,
         "periods": _periods(period),
         "can_edit": can_edit,
-        "facts": facts,
     }
-    started = Run.objects.for_organization(organization).exists()
-    if not started and not (facts.pipelines and facts.transformations):
-        context["checklist"] = _checklist(organization, facts)
+    if checklist := _first_steps(organization):
+        context["checklist"] = checklist
         return render_page(request, "orchestration/overview.html", context, partial="live")
-    found = attention.items(facts, can_edit=can_edit)
-    hours = overview.hours(organization)
+    found = attention.attention_of(organization, can_edit=can_edit)
+    buckets = overview.buckets_of(organization, period)
+    hours = overview.hours(buckets)
     totals = overview.by_hour(hours)
     context |= {
-        "tiles": overview.tiles(facts, period),
-        "attention": found[: attention.SHOWN],
-        "attention_count": len(found),
-        "pipelines": overview.pipeline_rows(facts)[: overview.SHOWN_PIPELINES],
-        "pipeline_count": len(facts.pipelines),
+        "tiles": overview.tiles(organization, period, buckets),
+        "attention": found,
+        "activity": activity(organization),
+        "pipelines": overview.pipeline_rows(organization),
+        "pipeline_count": Pipeline.objects.for_organization(organization).count(),
         "hours": hours,
         "legend": [
             ["ok", _("%d succeeded") % totals["succeeded"]],
             ["bad", _("%d failed") % totals["failed"]],
         ],
-        "starts": overview.next_starts(facts),
+        "starts": overview.next_starts(organization),
     }
     return render_page(request, "orchestration/overview.html", context, partial="live")
+
+
+def _first_steps(organization: Organization) -> list[dict[str, Any]]:
+    """What is left to do until the first run; nothing once there was one, or all is made."""
+    if Run.objects.for_organization(organization).exists():
+        return []
+    pipelines = Pipeline.objects.for_organization(organization).exists()
+    transformations = Transformation.objects.for_organization(organization).exists()
+    if pipelines and transformations:
+        return []
+    connections = list(Connection.objects.for_organization(organization).defer("secrets"))
+    ends = any(c.is_source for c in connections) and any(c.is_destination for c in connections)
+    return _checklist(organization, ends, pipelines, transformations)
 
 
 def _periods(current: str) -> list[dict[str, Any]]:
@@ -60,32 +75,31 @@ def _periods(current: str) -> list[dict[str, Any]]:
     ]
 
 
-def _checklist(organization: Organization, facts: overview.Facts) -> list[dict[str, Any]]:
+def _checklist(
+    organization: Organization, ends: bool, pipelines: bool, transformations: bool
+) -> list[dict[str, Any]]:
     """The three steps of a new organization; the first that is not done carries the button."""
-    ends = {c.is_source for c in facts.connections} | {
-        "to" for c in facts.connections if c.is_destination
-    }
     steps = [
         (
             _("Connect a source and a warehouse"),
             _(
                 "The databases and files to read, and the warehouse where everything comes together."
             ),
-            {True, "to"} <= ends,
+            ends,
             "connections:connection-create",
             _("New connection"),
         ),
         (
             _("Load tables with a pipeline"),
             _("Choose tables, and how each is written. Its first run fills the warehouse."),
-            bool(facts.pipelines),
+            pipelines,
             "pipelines:pipeline-create",
             _("New pipeline"),
         ),
         (
             _("Shape them with a transformation"),
             _("SQL on the loaded tables, tested each time it is built."),
-            bool(facts.transformations),
+            transformations,
             "transforms:transformation-create",
             _("New transformation"),
         ),

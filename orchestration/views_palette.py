@@ -13,7 +13,7 @@ from common.ui.shell import PLACES
 from connections.models import Connection
 from orchestration import links
 from orchestration.models import Schedule
-from orchestration.selectors import RunFilter, runs_of
+from orchestration.run_filters import RunFilter, page_of_runs
 from pipelines.models import Pipeline
 from transforms.models import Transformation
 
@@ -28,6 +28,7 @@ _GO_TO = {
     "transformations": ("transforms:transformation-list", Permission.VIEW),
     "lineage": ("orchestration:lineage", Permission.VIEW),
     "schedules": ("orchestration:schedule-list", Permission.VIEW),
+    "alerts": ("alerts:rule-list", Permission.VIEW),
     "members": ("tenants:member-list", Permission.VIEW),
     "api-keys": ("tenants:api-key-list", Permission.VIEW_API_KEYS),
     "audit": ("audit:event-list", Permission.VIEW_AUDIT),
@@ -94,7 +95,8 @@ def _found(request: OrganizationRequest, query: str) -> list[tuple[str, list[dic
     transformations = transformations.filter(name__icontains=query).order_by("name")
     connections = Connection.objects.for_organization(organization).filter(name__icontains=query)
     schedules = Schedule.objects.for_organization(organization).filter(name__icontains=query)
-    runs = runs_of(organization, RunFilter(query=query)).order_by("-number")
+    page = page_of_runs(organization, RunFilter(query=query), size=FOUND, counts=False)
+    runs = [*page.active, *page.ended]
     return [
         (
             _("Pipelines"),

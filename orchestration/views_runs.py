@@ -1,114 +1,35 @@
-"""Runs: the list, one run, starting, cancelling and repeating."""
+"""Runs: one run, starting, cancelling and repeating."""
 
 import json
-import uuid
 from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from common.access import OrganizationRequest, Permission, requires
 from common.http import get_or_404, render_page, say
-from common.ui.status import status_of
 from orchestration import links, services
 from orchestration.errors import InvalidSelection
+from orchestration.log_lines import LEVELS, LineFilter, last_lines, lines_around, lines_before
 from orchestration.models import Run
+from orchestration.run_changes import changes_since, last_success
 from orchestration.run_page import line_as_json, view_of
-from orchestration.run_report import asked_words
-from orchestration.selectors import (
-    RunFilter,
-    last_lines,
-    neighbours,
-    page_of_runs,
-)
+from orchestration.selectors import neighbours
 
-#: Log lines in the page; older ones come with ``?lines=all``.
-LINES, ALL_LINES = 500, 5_000
-COMPACT = 10
-STATUSES = ("active", "succeeded", "warning", "failed", "cancelled")
+#: Log lines in the page as it comes; ``log.js`` loads others where they are looked at.
+LINES = 500
 
 
 def run_of(request: OrganizationRequest, number: int) -> Run:
     """The run with this number, or 404."""
     rows = Run.objects.for_organization(request.organization)
-    return get_or_404(rows.select_related("organization", "schedule", "retry_of"), number=number)
-
-
-@require_GET
-@requires(Permission.VIEW)
-def run_list(request: OrganizationRequest) -> HttpResponse:
-    """The filter is the query; ``compact=1`` is the short table that other pages include."""
-    query = request.GET
-    wanted = RunFilter(
-        status=query.get("status", ""),
-        kind=query.get("kind", ""),
-        query=query.get("q", "").strip(),
-        period=query.get("period", ""),
-        target=query.get("target", ""),
+    return get_or_404(
+        rows.select_related("organization", "schedule", "retry_of", "after", "backfill"),
+        number=number,
     )
-    if query.get("compact"):
-        return _compact(request, wanted)
-    before, after = _number(query.get("before")), _number(query.get("after"))
-    page = page_of_runs(request.organization, wanted, before=before, after=after)
-    context: dict[str, Any] = {
-        "wanted": wanted,
-        "page": page,
-        "runs": [*page.active, *page.ended],
-        "can_run": request.actor.can(Permission.RUN),
-        "statuses": _status_segments(request, wanted.status),
-        "kinds": [
-            ("", _("All kinds")),
-            ("pipeline", _("Pipelines")),
-            ("transformation", _("Transformations")),
-            ("dag", _("Whole graph")),
-        ],
-        "periods": [
-            ("", _("Any time")),
-            ("24h", _("Last 24 h")),
-            ("7d", _("Last 7 days")),
-            ("30d", _("Last 30 days")),
-        ],
-        "first_page": before is None and after is None,
-        "token": uuid.uuid4().hex,
-    }
-    return render_page(request, "orchestration/run_list.html", context, partial="results")
-
-
-def _compact(request: OrganizationRequest, wanted: RunFilter) -> HttpResponse:
-    page = page_of_runs(request.organization, wanted, size=COMPACT)
-    runs = [*page.active, *page.ended][:COMPACT]
-    for run in runs:
-        # The page around it knows what it is of, but not what was asked, or that it was part of more.
-        own = run.target == wanted.target and not run.select
-        run.said = asked_words(run) if own else run.title  # type: ignore[attr-defined]
-    context = {
-        "runs": runs,
-        "page": page,
-        "active": bool(page.active),
-        "wanted": wanted,
-        "url": request.get_full_path(),
-    }
-    return render_page(request, "orchestration/run_compact.html", context)
-
-
-def _status_segments(request: OrganizationRequest, current: str) -> list[dict[str, Any]]:
-    labels = {"": _("All"), "active": _("Active")}
-    segments = []
-    for key in ("", *STATUSES):
-        query = request.GET.copy()
-        for name in ("before", "after", "status"):
-            query.pop(name, None)
-        if key:
-            query["status"] = key
-        label = labels.get(key) or (_("Warnings") if key == "warning" else status_of(key).word)
-        segments.append({"label": label, "url": f"?{query.urlencode()}", "current": key == current})
-    return segments
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() and len(text) < 18 else None
 
 
 @require_POST
@@ -151,36 +72,69 @@ def _is_on(request: OrganizationRequest, name: str) -> bool:
 @require_GET
 @requires(Permission.VIEW)
 def run_detail(request: OrganizationRequest, number: int) -> HttpResponse:
-    """The page, or with htmx the parts that change while it goes on."""
+    """The page, or with htmx the parts that change while it goes on. ``?line=`` shows the log around that line,
+    ``?before=`` older lines; ``?level=`` and ``?q=`` narrow it.
+    """
     run = run_of(request, number)
-    view = view_of(run)
-    everything = request.GET.get("lines") == "all"
-    lines = last_lines(run, ALL_LINES if everything else LINES)
-    cut = bool(lines) and lines[0].number > 1
+    shown = _shown_lines(request, run)
     context = {
         "run": run,
-        "view": view,
+        "view": view_of(run),
         "can_run": request.actor.can(Permission.RUN),
-        "lines": [line_as_json(line) for line in lines],
         "log_done": not run.is_active,
-        "earlier_url": "?lines=all#log-h" if cut and not everything else "",
         "target_url": links.key_url(request.organization, run.target) if run.node else "",
         "streams": hasattr(request, "scope"),
         "tab": "run",
+        **shown,
     }
     return render_page(request, "orchestration/run_detail.html", context, partial="live")
+
+
+def _shown_lines(request: OrganizationRequest, run: Run) -> dict[str, Any]:
+    """The lines that the page comes with, and where its links to others lead."""
+    level, text = request.GET.get("level", ""), request.GET.get("q", "").strip()[:200]
+    wanted = LineFilter(level if level in LEVELS else "", text)
+    line, before = _line_number(request, "line"), _line_number(request, "before")
+    if line:
+        found = lines_around(run, line, LINES)
+    elif before:
+        found = lines_before(run, before, LINES, wanted)
+    else:
+        found = last_lines(run, LINES, wanted)
+    begins = found.edge <= 1
+    query = (
+        {"before": found.edge} | ({"level": level} if level else {}) | ({"q": text} if text else {})
+    )
+    return {
+        "lines": [line_as_json(one) for one in found.lines],
+        "log_filter": wanted,
+        "log_line": line,
+        # A page in the middle of a log follows nothing.
+        "log_middle": bool(line or before),
+        "earlier_url": "" if begins else f"?{urlencode(query)}#log-h",
+        "newest_url": f"{request.path}#log-h" if line or before else "",
+        "log_first": found.edge,
+    }
+
+
+def _line_number(request: OrganizationRequest, name: str) -> int:
+    text = request.GET.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
 
 
 @require_GET
 @requires(Permission.VIEW)
 def run_configuration(request: OrganizationRequest, number: int) -> HttpResponse:
-    """What was run exactly: the capsule, without secrets."""
+    """What was run exactly, without secrets, and what is different from the last success or from ``?against=``."""
     run = run_of(request, number)
+    against = _line_number(request, "against")
+    other = run_of(request, against) if against else last_success(run)
     older, newer = neighbours(run)
     context = {
         "run": run,
         "older": older,
         "newer": newer,
+        "comparison": changes_since(run, other),
         "capsule": json.dumps(run.capsule, indent=2, ensure_ascii=False, sort_keys=True),
         "versions": run.capsule.get("versions", {}),
     }

@@ -1,13 +1,13 @@
 """Schedules: the list, the form with its live preview, pausing and deleting."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -16,89 +16,44 @@ from common.errors import DatanikaError
 from common.http import get_or_404, render_page, say
 from orchestration import cron, links, services
 from orchestration.errors import InvalidCron
-from orchestration.forms import ScheduleForm, put_error, target_choices
+from orchestration.forms import ScheduleForm, WallTimeField, put_error, target_choices
 from orchestration.models import Schedule
 from orchestration.requests import DAG
-from orchestration.selectors import schedules_of
+from orchestration.schedule_page import bounds_of, next_starts, preview_of, state_of
+from orchestration.schedule_paging import page_of_schedules
 
-PREVIEW, SHOWN = 5, 3
-
-
-@dataclass(frozen=True)
-class Start:
-    at: datetime
-    #: The distance of the clock to UTC changed since the start before: daylight saving.
-    shifted: bool
-
-    @property
-    def text(self) -> str:
-        return f"{self.at:%a %d %b %Y, %H:%M} {self.at.tzname()}"
-
-
-@dataclass(frozen=True)
-class Preview:
-    words: str
-    starts: list[Start]
-
-    @property
-    def shift(self) -> str:
-        """A sentence when clocks change between two of the starts."""
-        for before, start in zip(self.starts, self.starts[1:], strict=False):
-            if start.shifted:
-                earlier, later = _offset(before.at), _offset(start.at)
-                return _(
-                    "Clocks change between the starts of %(first)s and %(second)s: from UTC%(a)s to"
-                    " UTC%(b)s. The start keeps its local time; a time that does not exist that day"
-                    " moves behind the gap."
-                ) % {
-                    "first": f"{before.at:%d %b}",
-                    "second": f"{start.at:%d %b}",
-                    "a": earlier,
-                    "b": later,
-                }
-        return ""
-
-
-def preview_of(expression: str, zone: str, count: int = PREVIEW) -> Preview:
-    """The next starts by the code that fires them. Raises ``InvalidCron`` naming the field."""
-    cron.zone_of(zone)
-    times = cron.next_times(expression, zone, timezone.now(), count)
-    return Preview(cron.in_words(expression), list(_starts(times)))
-
-
-def _starts(times: list[datetime]) -> Iterator[Start]:
-    before: datetime | None = None
-    for moment in times:
-        yield Start(moment, before is not None and before.utcoffset() != moment.utcoffset())
-        before = moment
-
-
-def _offset(moment: datetime) -> str:
-    text = f"{moment:%z}"
-    return f"{text[:3]}:{text[3:]}"
+SHOWN = 3
+_TIMING = ("cron", "time_zone", "starts_at", "ends_at")
 
 
 @require_GET
 @requires(Permission.VIEW)
 def schedule_list(request: OrganizationRequest) -> HttpResponse:
-    rows = [_row(request, schedule) for schedule in schedules_of(request.organization)]
-    query = request.GET.get("q", "").strip().lower()
-    state = request.GET.get("state", "")
-    shown = [
-        row
-        for row in rows
-        if (not query or query in f"{row['schedule'].name} {row['what']}".lower())
-        and (not state or row["schedule"].is_active == (state == "active"))
-    ]
+    query, state = request.GET.get("q", "").strip(), request.GET.get("state", "")
+    page = page_of_schedules(
+        request.organization,
+        text=query,
+        state=state,
+        after=request.GET.get("after", ""),
+        before=request.GET.get("before", ""),
+    )
     context = {
-        "rows": shown,
-        "total": len(rows),
-        "q": request.GET.get("q", ""),
+        "rows": [_row(request, schedule) for schedule in page.rows],
+        "page": page,
+        "total": page.total or Schedule.objects.for_organization(request.organization).exists(),
+        "q": query,
         "filtered": bool(query or state),
         "can_edit": request.actor.can(Permission.EDIT),
+        "paused_at": request.organization.schedules_paused_at,
+        "paused_by": request.organization.schedules_paused_by,
         "states": [
             {"label": label, "url": f"?state={key}" if key else "?", "current": key == state}
-            for key, label in (("", _("All")), ("active", _("Active")), ("paused", _("Paused")))
+            for key, label in (
+                ("", _("All")),
+                ("active", _("Active")),
+                ("paused", _("Paused")),
+                ("over", _("Over")),
+            )
         ],
     }
     return render_page(request, "orchestration/schedule_list.html", context, partial="results")
@@ -109,10 +64,6 @@ def _row(request: OrganizationRequest, schedule: Schedule) -> dict[str, Any]:
     if schedule.node is not None:
         thing = schedule.node.pipeline or schedule.node.transformation
     alive = schedule.node is None or schedule.node.is_alive
-    starts: list[datetime] = []
-    if schedule.is_active and schedule.next_run_at:
-        after = schedule.next_run_at - timedelta(seconds=1)
-        starts = cron.next_times(schedule.cron, schedule.time_zone, after, SHOWN)
     return {
         "schedule": schedule,
         "what": thing.name if thing else _("Whole graph"),
@@ -121,13 +72,10 @@ def _row(request: OrganizationRequest, schedule: Schedule) -> dict[str, Any]:
         else "",
         "alive": alive,
         "words": cron.in_words(schedule.cron),
-        "starts": [_start_text(moment) for moment in starts],
+        "starts": next_starts(schedule, SHOWN),
+        "state": state_of(schedule),
+        "bounds": bounds_of(schedule),
     }
-
-
-def _start_text(moment: datetime) -> str:
-    near = abs(moment - timezone.now()) < timedelta(days=300)
-    return f"{moment:%a %d %b, %H:%M}" if near else f"{moment:%d %b %Y, %H:%M}"
 
 
 def _schedule(request: OrganizationRequest, slug: str) -> Schedule:
@@ -163,8 +111,14 @@ def schedule_update(request: OrganizationRequest, slug: str) -> HttpResponse:
         "time_zone": schedule.time_zone,
         "missed": schedule.missed,
         "overlap": schedule.overlap,
+        "starts_at": _on_the_wall(schedule.starts_at, schedule.time_zone),
+        "ends_at": _on_the_wall(schedule.ends_at, schedule.time_zone),
     }
     return _form_page(request, schedule, initial)
+
+
+def _on_the_wall(moment: datetime | None, zone: str) -> datetime | None:
+    return moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None) if moment else None
 
 
 def _form_page(
@@ -185,8 +139,9 @@ def _form_page(
     context = {
         "form": form,
         "schedule": schedule,
+        "state": state_of(schedule) if schedule else "",
         "presets": cron.PRESETS,
-        **_preview_context(form["cron"].value() or "", form["time_zone"].value() or ""),
+        **_preview_context({name: form[name].value() for name in _TIMING}),
     }
     return render_page(request, "orchestration/schedule_form.html", context, status=status)
 
@@ -210,11 +165,22 @@ def _saved(request: OrganizationRequest, schedule: Schedule | None, form: Schedu
     return True
 
 
-def _preview_context(expression: str, zone: str) -> dict[str, Any]:
+def _preview_context(values: Mapping[str, Any]) -> dict[str, Any]:
+    zone = values.get("time_zone") or ""
     try:
-        return {"preview": preview_of(expression, zone), "problem": None}
+        bounds = [_bound(values.get(name), zone) for name in ("starts_at", "ends_at")]
+        return {"preview": preview_of(values.get("cron") or "", zone, *bounds), "problem": None}
     except InvalidCron as error:
         return {"preview": None, "problem": error}
+
+
+def _bound(value: Any, zone: str) -> datetime | None:
+    """Half a date is no bound yet: the form says so when it is sent."""
+    try:
+        wall = WallTimeField().to_python(value)
+    except ValidationError:
+        return None
+    return wall.replace(tzinfo=cron.zone_of(zone)) if wall else None
 
 
 @require_GET
@@ -222,13 +188,13 @@ def _preview_context(expression: str, zone: str) -> dict[str, Any]:
 def schedule_preview(request: OrganizationRequest) -> HttpResponse:
     """The next starts of ``?cron=&time_zone=``; with ``preset`` the cron field too, filled with it."""
     preset = request.GET.get("preset", "")
-    expression = preset or request.GET.get("cron", "")
-    zone = request.GET.get("time_zone") or request.organization.time_zone
-    form = ScheduleForm(choices=[], initial={"cron": expression.strip(), "time_zone": zone})
+    values = {name: request.GET.get(name, "").strip() for name in _TIMING}
+    values["cron"] = preset or values["cron"]
+    values["time_zone"] = values["time_zone"] or request.organization.time_zone
     context = {
-        "form": form,
+        "form": ScheduleForm(choices=[], initial=values),
         "presets": cron.PRESETS,
-        **_preview_context(expression, zone),
+        **_preview_context(values),
     }
     part = "when" if preset else "preview"
     return render_page(request, f"orchestration/schedule_form.html#{part}", context)
@@ -252,4 +218,21 @@ def schedule_delete(request: OrganizationRequest, slug: str) -> HttpResponse:
     schedule = _schedule(request, slug)
     services.delete_schedule(schedule=schedule, actor=request.actor)
     say(request, _("“%s” is in the trash.") % schedule.name)
+    return redirect(links.page(request.organization, "orchestration:schedule-list"))
+
+
+@require_POST
+@requires(Permission.EDIT)
+def schedule_pause_all(request: OrganizationRequest) -> HttpResponse:
+    """Every schedule rests until somebody resumes them all."""
+    services.pause_all_schedules(organization=request.organization, actor=request.actor)
+    say(request, _("All schedules are paused."))
+    return redirect(links.page(request.organization, "orchestration:schedule-list"))
+
+
+@require_POST
+@requires(Permission.EDIT)
+def schedule_resume_all(request: OrganizationRequest) -> HttpResponse:
+    services.resume_all_schedules(organization=request.organization, actor=request.actor)
+    say(request, _("Schedules start runs again."))
     return redirect(links.page(request.organization, "orchestration:schedule-list"))

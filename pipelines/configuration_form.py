@@ -1,5 +1,6 @@
 """The form of a pipeline's configuration: what it is called, what it copies, and how."""
 
+import re
 from typing import Any
 
 from django import forms
@@ -30,6 +31,26 @@ class PatternsField(forms.CharField):
         return lines_of(super().clean(value))
 
 
+class TagsField(forms.CharField):
+    """Tags with commas or blanks between them; a list of them on both sides."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label=_("Tags"),
+            required=False,
+            max_length=500,
+            widget=forms.TextInput(attrs={**MONO, "placeholder": "nightly, finance"}),
+            help_text=_("Separated by commas; selections find it by tag:name."),
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list | tuple) else value
+
+    def clean(self, value: Any) -> list[str]:
+        tags = re.split(r"[,\s]+", super().clean(value))
+        return list(dict.fromkeys(filter(None, tags)))
+
+
 def lines_of(text: str) -> list[str]:
     """Each line that says something, once."""
     return list(dict.fromkeys(filter(None, (line.strip() for line in text.splitlines()))))
@@ -45,6 +66,7 @@ class ConfigurationForm(DefaultForm):
     description = forms.CharField(
         label=_("Description"), required=False, widget=forms.Textarea(attrs={"rows": 3})
     )
+    tags = TagsField()
     include = PatternsField(
         label=_("Take"),
         placeholder="ord*",
@@ -63,6 +85,7 @@ class ConfigurationForm(DefaultForm):
             **self.initial,
             "name": definition.name,
             "description": definition.description,
+            "tags": definition.tags,
             "include": definition.include,
             "exclude": definition.exclude,
             "version": holder.version,
@@ -82,6 +105,6 @@ class ConfigurationForm(DefaultForm):
 
     def values(self) -> dict[str, Any]:
         """What changes, as the definition names it."""
-        plain = ("name", "description", "include", "exclude")
+        plain = ("name", "description", "tags", "include", "exclude")
         values = {name: self.cleaned_data[name] for name in plain if name in self.fields}
         return values | (super().values() if self.has_defaults else {})

@@ -78,6 +78,8 @@ class Pipeline(Trashable):
     name = models.CharField(max_length=80)
     slug = models.SlugField(max_length=64)
     description = models.TextField(blank=True)
+    #: What selections (``tag:nightly``) and lists find it by.
+    tags = models.JSONField(default=list, blank=True)
     source = models.ForeignKey("connections.Connection", models.PROTECT, related_name="+")
     destination = models.ForeignKey("connections.Connection", models.PROTECT, related_name="+")
     #: The schema in the destination; dlt calls it the dataset.
@@ -110,6 +112,12 @@ class Pipeline(Trashable):
 
     class Meta(Trashable.Meta):
         ordering = ["name", "pk"]
+        indexes = [
+            # The list is read in this order, a page at a time.
+            models.Index(
+                fields=["organization", "name", "id"], condition=LIVE, name="pipeline_by_name"
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["organization", "slug"], condition=LIVE, name="pipeline_slug_unique"

@@ -1,12 +1,14 @@
 """Reads over pipelines that more than one face uses."""
 
 import difflib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
 
 from audit.models import AuditEvent
 from connections.models import Connection, DatasetTable
@@ -21,6 +23,7 @@ from pipelines.history import (
     register_history,
 )
 from pipelines.models import Mode, Pipeline, PipelineDraft, PipelineResource
+from pipelines.ranges import RangedResource, check_bounds, ranged_resources
 from pipelines.wording import event_words, filter_words, is_incremental, sync_words, write_words
 from tenants.models import Organization, User
 
@@ -30,24 +33,30 @@ __all__ = [
     "Change",
     "CursorMove",
     "DiffLine",
+    "RangedResource",
     "RunHistory",
     "TableLoad",
     "TableRow",
     "changes_of",
+    "check_bounds",
     "definitions_of",
     "destinations_of",
     "drafts_of",
     "list_pipelines",
+    "ranged_resources",
     "register_history",
     "sources_of",
     "tables_of",
+    "tags_of",
 ]
 
 #: More changes than a person reads; the audit log has them all.
 MAX_CHANGES = 20
 
 
-def list_pipelines(organization: Organization, *, text: str = "") -> QuerySet[Pipeline]:
+def list_pipelines(
+    organization: Organization, *, text: str = "", tag: str = ""
+) -> QuerySet[Pipeline]:
     """By name; ``text`` is looked for in names, descriptions, schemas and the ends' names."""
     rows = Pipeline.objects.for_organization(organization).select_related("source", "destination")
     rows = rows.order_by("name", "pk")
@@ -56,7 +65,18 @@ def list_pipelines(organization: Organization, *, text: str = "") -> QuerySet[Pi
         for path in ("name", "description", "dataset", "source__name", "destination__name"):
             wanted |= Q(**{f"{path}__icontains": text})
         rows = rows.filter(wanted)
+    if tag:
+        # As text, in both spellings of what is not ASCII: SQLite cannot look into a list.
+        rows = rows.annotate(tags_text=Cast("tags", TextField())).filter(
+            Q(tags_text__contains=f'"{tag}"') | Q(tags_text__contains=json.dumps(tag))
+        )
     return rows
+
+
+def tags_of(organization: Organization) -> list[str]:
+    """Every tag that a pipeline has."""
+    rows = Pipeline.objects.for_organization(organization).exclude(tags=[]).order_by()
+    return sorted({tag for tags in rows.values_list("tags", flat=True).distinct() for tag in tags})
 
 
 def drafts_of(organization: Organization, user: User) -> QuerySet[PipelineDraft]:

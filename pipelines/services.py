@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import transaction
+from django.dispatch import Signal
 from django.utils.text import slugify
 
 from audit import services as audit
@@ -14,7 +15,7 @@ from connections import services as connections
 from connections.models import Connection
 from pipelines.cursors import set_cursor
 from pipelines.definition import PipelineDefinition
-from pipelines.described import definition_of, resources_of, snapshot
+from pipelines.described import definition_of, resources_of, snapshot, snapshots
 from pipelines.endpoints import check_endpoints, check_ends, modes_of
 from pipelines.errors import InvalidPipeline
 from pipelines.models import Pipeline, PipelineDraft, PipelineResource
@@ -33,6 +34,7 @@ __all__ = [
     "discard_draft",
     "discard_rejects",
     "modes_of",
+    "pipeline_restored",
     "pipeline_slug",
     "resources_of",
     "restore_pipeline",
@@ -40,9 +42,13 @@ __all__ = [
     "set_cursor",
     "set_paused",
     "snapshot",
+    "snapshots",
     "start_draft",
     "update_pipeline",
 ]
+
+#: Sent in the transaction that takes one out of the trash: an app above may refuse it.
+pipeline_restored = Signal()
 
 
 @transaction.atomic
@@ -154,6 +160,7 @@ def restore_pipeline(*, pipeline: Pipeline, actor: Actor) -> Pipeline:
     pipeline.slug = unique_slug(pipeline.slug, living, fallback="pipeline")
     pipeline.deleted_at = None
     pipeline.save(update_fields=["deleted_at", "slug"])
+    pipeline_restored.send(sender=Pipeline, organization=pipeline.organization)
     audit.record(
         organization=pipeline.organization,
         actor=actor,

@@ -13,7 +13,7 @@ from common.http import render_page
 from pipelines.definition import PipelineDefinition
 from pipelines.models import Pipeline
 from pipelines.pages import run_token
-from pipelines.selectors import definitions_of, drafts_of, list_pipelines
+from pipelines.selectors import definitions_of, drafts_of, list_pipelines, tags_of
 from pipelines.wizard import Draft
 from pipelines.wording import how_words, what_words
 from tenants.models import User
@@ -33,9 +33,9 @@ class ListRow:
 @require_GET
 @requires(Permission.VIEW)
 def pipeline_list(request: OrganizationRequest) -> HttpResponse:
-    """All pipelines by name, ``?q=`` filters, ``?after=`` and ``?before=`` page."""
-    text = request.GET.get("q", "")
-    matching = list_pipelines(request.organization, text=text)
+    """All pipelines by name, ``?q=`` and ``?tag=`` filter, ``?after=`` and ``?before=`` page."""
+    text, tag = request.GET.get("q", ""), request.GET.get("tag", "")
+    matching = list_pipelines(request.organization, text=text, tag=tag)
     pipelines, previous, following = _page(request, matching)
     definitions = definitions_of(pipelines)
     can_edit = request.actor.can(Permission.EDIT)
@@ -44,6 +44,8 @@ def pipeline_list(request: OrganizationRequest) -> HttpResponse:
     total = matching.count()
     context = {
         "text": text,
+        "tag": tag,
+        "tags": tags_of(request.organization),
         "rows": [_list_row(one, definitions[one.pk]) for one in pipelines],
         "drafts": [Draft.load(row) for row in drafts],
         "next_url": following,

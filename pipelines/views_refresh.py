@@ -10,9 +10,10 @@ from common.errors import UserError
 from common.http import render_page, wants_partial
 from pipelines import runner
 from pipelines.forms_loads import ScopeForm
-from pipelines.models import MergeStrategy, Pipeline, WriteDisposition
+from pipelines.models import Pipeline
 from pipelines.options import InvalidLoadOptions, LoadOptions, check_options
 from pipelines.pages import page_context, page_url, run_token
+from pipelines.ranges import keeps_versions
 from pipelines.rejected import resource_names
 from pipelines.state import StateRow, check_value, known_state
 from pipelines.views_resources import find_pipeline
@@ -59,16 +60,10 @@ def pipeline_estimate(request: OrganizationRequest, slug: str) -> HttpResponse:
 
 
 def _form(request: OrganizationRequest, pipeline: Pipeline) -> tuple[ScopeForm, list[StateRow]]:
-    rows = [row for row in known_state(pipeline) if not _keeps_versions(row)]
+    rows = [row for row in known_state(pipeline) if not keeps_versions(row)]
     tables = list(resource_names(pipeline).values())
     form = ScopeForm(request.GET.dict(), tables=tables, ranged=[row.resource.name for row in rows])
     return form, rows
-
-
-def _keeps_versions(row: StateRow) -> bool:
-    """A range loaded again would lose them, so none is offered."""
-    merged = row.resource.write_disposition is WriteDisposition.MERGE
-    return merged and row.resource.merge_strategy is MergeStrategy.SCD2
 
 
 def _ranged(form: ScopeForm, rows: list[StateRow]) -> StateRow | None:

@@ -94,7 +94,7 @@ def dump(data: dict[str, Any]) -> str:
 def to_yaml(definition: PipelineDefinition, *, source: str, destination: str) -> str:
     """The whole definition with the slugs of its endpoints; settings at their default are left out."""
     data = definition.as_dict()
-    head = {"name": data.pop("name"), "description": data.pop("description")}
+    head = {key: data.pop(key) for key in ("name", "description", "tags")}
     resources = [_without_defaults(item) for item in data.pop("resources")]
     ends = {"source": source, "destination": destination}
     shown = {

@@ -211,8 +211,11 @@ def _management_commands(root: Path) -> set[str]:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "datanika_site.settings_test")
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
-    from django.core.management import get_commands  # noqa: PLC0415 - needs the path above
+    import django  # noqa: PLC0415 - needs the path above
+    from django.core.management import get_commands  # noqa: PLC0415
 
+    # Without it only Django's own commands are known.
+    django.setup()
     return set(get_commands())
 
 

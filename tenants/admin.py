@@ -13,6 +13,7 @@ from common.errors import DatanikaError
 from common.http import client_ip
 from tenants import selectors, services
 from tenants.actors import Actor
+from tenants.admin_platform import OrganizationForm
 from tenants.models import ApiKey, Invitation, Membership, Organization, User
 
 
@@ -63,12 +64,36 @@ class UserAdmin(_NotDeleted, BaseUserAdmin):  # type: ignore[type-arg]
 
 @admin.register(Organization)
 class OrganizationAdmin(_NotDeleted, admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("name", "slug", "member_count", "max_concurrent_runs", "created_at")
-    search_fields = ("name", "slug")
-    readonly_fields = ("slug", "last_run_number", "created_at")
-    fields = (
-        "name", "slug", "time_zone", "default_schema", "max_concurrent_runs", "last_run_number",
+    form = OrganizationForm
+    list_display = (
+        "name", "slug", "member_count", "max_concurrent_runs", "queue", "schedules_paused_at",
         "created_at",
+    )  # fmt: skip
+    search_fields = ("name", "slug")
+    readonly_fields = (
+        "slug", "last_run_number", "schedules_paused_at", "schedules_paused_by", "created_at",
+    )  # fmt: skip
+    fieldsets = (
+        (None, {"fields": ("name", "slug", "time_zone", "default_schema")}),
+        (
+            "Runs",
+            {
+                "fields": (
+                    "max_concurrent_runs", "queue", "last_run_number", "schedules_paused_at",
+                    "schedules_paused_by",
+                )
+            },
+        ),
+        (
+            "Limits of one step",
+            {
+                "fields": (
+                    "step_timeout_seconds", "step_memory_mb", "step_cpu_seconds", "step_disk_mb",
+                ),
+                "description": "Over a limit the step fails and says which.",
+            },
+        ),
+        (None, {"fields": ("created_at",)}),
     )  # fmt: skip
 
     @admin.display(description="members")
@@ -89,7 +114,7 @@ class OrganizationAdmin(_NotDeleted, admin.ModelAdmin):  # type: ignore[type-arg
             self,
             request,
             lambda: services.update_organization(
-                organization=obj, actor=_operator(request), **wanted
+                organization=obj, actor=_operator(request), **wanted, operated=form.operated
             ),
         )
 

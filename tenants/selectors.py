@@ -1,10 +1,12 @@
 """Reads that several faces share."""
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
 from django.db.models import Count, QuerySet
+from django.db.models.signals import post_save
 from django.utils import timezone
 
 from common.access import ROLE_ORDER, Role, is_at_least
@@ -87,8 +89,30 @@ class StepLimits:
 
 
 def platform_settings() -> PlatformSettings:
-    """The one row, or its defaults while no operator has saved it."""
-    return PlatformSettings.objects.filter(pk=1).first() or PlatformSettings()
+    """The one row, or its defaults while no operator has saved it; not to be changed.
+
+    Every claim asks for it, so it is remembered for ``PLATFORM_SETTINGS_SECONDS``; a change reaches other processes
+    after that long.
+    """
+    global _remembered  # noqa: PLW0603 - one memory per process
+    now = time.monotonic()
+    if _remembered and now - _remembered[0] < settings.PLATFORM_SETTINGS_SECONDS:
+        return _remembered[1]
+    row = PlatformSettings.objects.filter(pk=1).first() or PlatformSettings()
+    _remembered = (now, row)
+    return row
+
+
+def forget_platform_settings(**_: object) -> None:
+    """The next question reads the row again."""
+    global _remembered  # noqa: PLW0603
+    _remembered = None
+
+
+_remembered: tuple[float, PlatformSettings] | None = None
+post_save.connect(
+    forget_platform_settings, sender=PlatformSettings, dispatch_uid="forget_platform_settings"
+)
 
 
 def limits_of(organization: Organization) -> StepLimits:

@@ -32,6 +32,8 @@ class BuildStatus(models.TextChoices):
     SUCCEEDED = "succeeded"
     WARNED = "warning"
     FAILED = "failed"
+    #: It was built, and a test of it with the severity error failed.
+    TESTS_FAILED = "test_fail"
     SKIPPED = "skipped"
 
 
@@ -61,6 +63,10 @@ class Transformation(Trashable):
     row_count = models.BigIntegerField(null=True, blank=True, editable=False)
     build_message = models.TextField(blank=True, editable=False)
     compiled_sql = models.TextField(blank=True, editable=False)
+    #: What ``sql`` reads, ``{"refs": [...], "sources": [[dataset, table]]}``, as parsed when ``reads_of`` was its MD5:
+    #: a graph of ten thousand is not parsed anew each time it is looked at.
+    reads = models.JSONField(default=dict, blank=True, editable=False)
+    reads_of = models.CharField(max_length=32, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 

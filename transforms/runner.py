@@ -41,6 +41,8 @@ _STATUS = {
     "skipped": BuildStatus.SKIPPED,
 }
 
+_BUILT = frozenset({BuildStatus.SUCCEEDED, BuildStatus.WARNED, BuildStatus.TESTS_FAILED})
+
 
 def project_of(connection: Connection) -> ProjectRows:
     """All transformations of the organization on this warehouse, and the tables its pipelines load."""
@@ -214,6 +216,8 @@ def _record_columns(row: Transformation, columns: list[dict[str, Any]]) -> None:
 
 def _record_test(connection: Connection, result: dict[str, Any]) -> None:
     rows = TransformationTest.objects.for_organization(connection.organization)
+    if result["status"] == "failed":
+        _note_failed_test(connection, result)
     rows.filter(
         transformation__connection=connection,
         transformation__name=result.get("model", ""),
@@ -226,6 +230,20 @@ def _record_test(connection: Connection, result: dict[str, Any]) -> None:
         last_samples=result.get("samples") or {},
         last_run_at=timezone.now(),
     )
+
+
+def _note_failed_test(connection: Connection, result: dict[str, Any]) -> None:
+    """What was built is not good: whoever looks at it sees so without looking at its tests."""
+    rows = Transformation.objects.for_organization(connection.organization)
+    row = rows.filter(connection=connection, name=result.get("model", "")).first()
+    if row is None or row.build_status not in _BUILT:
+        return
+    column = result.get("column")
+    words = f"{result.get('test_kind') or result['name']}{f' ({column})' if column else ''}"
+    before = row.build_message if row.build_status == BuildStatus.TESTS_FAILED else ""
+    row.build_message = f"{before}, {words}" if before else f"Failed tests: {words}"
+    row.build_status = BuildStatus.TESTS_FAILED
+    row.save(update_fields=["build_status", "build_message"])
 
 
 def seconds_between(start: str | None, end: str | None) -> float | None:

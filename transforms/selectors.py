@@ -1,11 +1,14 @@
 """Reads over several tables of transformations, shared by pages, API, runner and planner."""
 
+import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Case, Count, F, Q, QuerySet, Value, When
+from django.db.models.functions import MD5
 
 from connections.models import Connection, DatasetTable
 from tenants.models import Organization
@@ -22,8 +25,56 @@ class Upstreams:
 
 
 def upstreams_of(transformation: Transformation) -> Upstreams:
-    found = references(transformation.sql)
+    return _parsed(transformation.sql)
+
+
+@lru_cache(maxsize=20_000)
+def _parsed(sql: str) -> Upstreams:
+    found = references(sql)
     return Upstreams(frozenset(found.refs), frozenset(found.sources))
+
+
+@dataclass(frozen=True)
+class Reads:
+    """One transformation, as much of it as the graph needs."""
+
+    pk: int
+    name: str
+    connection_id: int
+    tags: frozenset[str]
+    reads: Upstreams
+
+
+def reads_of(organization: Organization) -> list[Reads]:
+    """Every living transformation with what it reads: as it was noted at its last save, and parsed where it was not."""
+    rows = Transformation.objects.for_organization(organization)
+    fields = ("pk", "name", "connection_id", "tags", "reads")
+    is_current = Case(When(reads_of=MD5("sql"), then=Value(True)), default=Value(False))
+    found = list(rows.annotate(is_current=is_current).values_list(*fields, "is_current"))
+    others = [row[0] for row in found if not row[-1]]
+    sql = dict(rows.filter(pk__in=others).values_list("pk", "sql")) if others else {}
+    return [
+        Reads(
+            pk=pk,
+            name=name,
+            connection_id=connection_id,
+            tags=frozenset(tags),
+            reads=_parsed(sql[pk]) if pk in sql else _noted(reads),
+        )
+        for pk, name, connection_id, tags, reads, _current in found
+    ]
+
+
+def note_reads(row: Transformation) -> None:
+    """Note at the (unsaved) row what its SQL reads."""
+    found = _parsed(row.sql)
+    row.reads = {"refs": sorted(found.refs), "sources": sorted(found.sources)}
+    row.reads_of = hashlib.md5(row.sql.encode(), usedforsecurity=False).hexdigest()
+
+
+def _noted(reads: dict[str, Any]) -> Upstreams:
+    sources = frozenset((dataset, table) for dataset, table in reads["sources"])
+    return Upstreams(frozenset(reads["refs"]), sources)
 
 
 def in_warehouse(connection: Connection) -> list[Transformation]:
@@ -62,9 +113,10 @@ def dataset_tables(connection: Connection) -> list[DatasetTable]:
 
 def readers_of(transformation: Transformation) -> list[Transformation]:
     """The transformations whose SQL has a ``ref()`` to this one."""
-    rows = Transformation.objects.for_organization(transformation.organization)
-    others = rows.exclude(pk=transformation.pk)
-    return [row for row in others if transformation.name in upstreams_of(row).refs]
+    organization = transformation.organization
+    found = {one.pk for one in reads_of(organization) if transformation.name in one.reads.refs}
+    rows = Transformation.objects.for_organization(organization)
+    return list(rows.filter(pk__in=found - {transformation.pk}))
 
 
 @dataclass(frozen=True)
@@ -98,7 +150,59 @@ def transformations_of(
     organization: Organization, wanted: TransformationFilter
 ) -> list[Transformation]:
     """Those that pass the filter, by folder and name; a folder includes the ones below it."""
-    rows = Transformation.objects.for_organization(organization).select_related("connection")
+    rows = _matching(organization, wanted).select_related("connection")
+    # Lists inside JSON cannot be searched on every database we run on.
+    return [row for row in rows if not wanted.tag or wanted.tag in row.tags]
+
+
+def page_of_transformations(
+    organization: Organization, wanted: TransformationFilter, *, sort: str, start: int, size: int
+) -> tuple[list[Transformation], int]:
+    """One page of those that pass the filter, and how many there are. ``sort`` is name, rows or built, with - the other
+    way round; empty is by folder and name. Only the page's own rows are read whole.
+    """
+    key = {"name": ("name",), "rows": ("row_count", "name"), "built": ("built_at", "name")}
+    fields = key.get(sort.removeprefix("-"), ("folder", "name"))
+    order = [F(fields[0]).asc(nulls_first=True), *fields[1:], "pk"]
+    rows = _matching(organization, wanted).order_by(*order)
+    if sort.startswith("-"):
+        rows = rows.reverse()
+    found = rows.values_list("pk", "tags") if wanted.tag else rows.values_list("pk", "pk")
+    keys = [pk for pk, tags in found if not wanted.tag or wanted.tag in tags]
+    shown = keys[start : start + size]
+    everything = Transformation.objects.for_organization(organization).filter(pk__in=shown)
+    by_key = {row.pk: row for row in everything.select_related("connection")}
+    return [by_key[pk] for pk in shown if pk in by_key], len(keys)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the list can be narrowed to."""
+
+    folders: list[str]
+    tags: list[str]
+    warehouses: list[Connection]
+    any: bool
+
+
+def choices_of(organization: Organization) -> Choices:
+    rows = Transformation.objects.for_organization(organization).order_by()
+    found = list(rows.values_list("folder", "tags", "connection"))
+    folders: set[str] = set()
+    for folder in {folder for folder, _tags, _connection in found}:
+        parts = folder.split("/")
+        folders |= {"/".join(parts[:depth]) for depth in range(1, len(parts) + 1)}
+    warehouses = Connection.objects.for_organization(organization).order_by("name")
+    return Choices(
+        folders=sorted(folders - {""}),
+        tags=sorted({tag for _folder, tags, _connection in found for tag in tags}),
+        warehouses=list(warehouses.filter(pk__in={pk for _folder, _tags, pk in found})),
+        any=bool(found),
+    )
+
+
+def _matching(organization: Organization, wanted: TransformationFilter) -> QuerySet[Transformation]:
+    rows = Transformation.objects.for_organization(organization)
     if wanted.query:
         found = Q(name__icontains=wanted.query) | Q(description__icontains=wanted.query)
         rows = rows.filter(found | Q(folder__icontains=wanted.query))
@@ -109,13 +213,15 @@ def transformations_of(
         rows = rows.filter(build_status=wanted.status)
     if wanted.connection:
         rows = rows.filter(connection__slug=wanted.connection)
-    # Lists inside JSON cannot be searched on every database we run on.
-    return [row for row in rows if not wanted.tag or wanted.tag in row.tags]
+    return rows
 
 
-def test_counts(organization: Organization) -> dict[int, TestCounts]:
+def test_counts(rows_of: Sequence[Transformation]) -> dict[int, TestCounts]:
     """By transformation id, in one query."""
-    rows = TransformationTest.objects.for_organization(organization).order_by()
+    if not rows_of:
+        return {}
+    rows = TransformationTest.objects.for_organization(rows_of[0].organization).order_by()
+    rows = rows.filter(transformation__in=rows_of)
     counted = rows.values("transformation").annotate(
         total=Count("pk"),
         passed=Count("pk", filter=Q(last_status="succeeded")),

@@ -1,9 +1,11 @@
 """Every change to transformations."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
+from django.dispatch import Signal
 
 from audit import services as audit
 from audit.actions import AuditAction
@@ -26,6 +28,9 @@ from transforms.models import (
 )
 
 COLUMN_LENGTH = 255
+
+#: Sent in the transaction that changes what transformations read: an app above may refuse what it comes to.
+reads_changed = Signal()
 
 
 @dataclass(frozen=True)
@@ -155,6 +160,7 @@ def restore_transformation(*, transformation: Transformation, actor: Actor) -> T
     _refuse_taken_name(transformation, transformation.name)
     transformation.deleted_at = None
     transformation.save(update_fields=["deleted_at"])
+    reads_changed.send(sender=Transformation, organization=transformation.organization)
     audit.record(
         organization=transformation.organization,
         actor=actor,
@@ -166,20 +172,34 @@ def restore_transformation(*, transformation: Transformation, actor: Actor) -> T
 
 def snapshot(row: Transformation) -> dict[str, Any]:
     """The transformation as plain data, tests and what is said of its columns included."""
-    columns = selectors.columns_of(row.organization, [row]).get(row.pk, [])
-    tests = selectors.tests_of(row.organization, [row]).get(row.pk, [])
+    return snapshots([row])[row.pk]
+
+
+def snapshots(rows: Iterable[Transformation]) -> dict[int, dict[str, Any]]:
+    """By id, of transformations of one organization, in two queries."""
+    found = {row.pk: row for row in rows}
+    if not found:
+        return {}
+    organization = next(iter(found.values())).organization
+    columns = selectors.columns_of(organization, found.values())
+    tests = selectors.tests_of(organization, found.values())
     return {
-        "name": row.name,
-        "folder": row.folder,
-        "connection": row.connection.slug,
-        "sql": row.sql,
-        "materialization": row.materialization,
-        "schema": row.schema,
-        "description": row.description,
-        "tags": row.tags,
-        "config": row.config,
-        "columns": {column.name: column.description for column in columns if column.description},
-        "tests": [test_as_data(test) for test in tests],
+        pk: {
+            "name": row.name,
+            "folder": row.folder,
+            "connection": row.connection.slug,
+            "sql": row.sql,
+            "materialization": row.materialization,
+            "schema": row.schema,
+            "description": row.description,
+            "tags": row.tags,
+            "config": row.config,
+            "columns": {
+                one.name: one.description for one in columns.get(pk, []) if one.description
+            },
+            "tests": [test_as_data(test) for test in tests.get(pk, [])],
+        }
+        for pk, row in found.items()
     }
 
 
@@ -215,8 +235,12 @@ def _apply(row: Transformation, definition: TransformationDefinition) -> None:
     for name in ("name", "folder", "sql", "materialization", "schema", "description", "config"):
         setattr(row, name, getattr(definition, name))
     row.tags = list(definition.tags)
+    before = row.reads
+    selectors.note_reads(row)
     row.save()
     _refuse_circle(row)
+    if row.reads != before:
+        reads_changed.send(sender=Transformation, organization=row.organization)
     if definition.tests is not None:
         _replace_tests(row, definition.tests)
     _describe_columns(row, definition.column_descriptions or {})
@@ -295,14 +319,9 @@ def _refuse_double_tests(tests: tuple[dict[str, Any], ...]) -> None:
 
 def _refuse_circle(row: Transformation) -> None:
     """A ``ref()`` that leads back here; the caller's transaction undoes the save."""
-    rows = list(Transformation.objects.for_organization(row.organization))
-    names = [other.name for other in rows]
-    known = set(names)
-    edges = {
-        (upstream, other.name)
-        for other in rows
-        for upstream in selectors.upstreams_of(other).refs & known
-    }
+    reads = {one.name: one.reads.refs for one in selectors.reads_of(row.organization)}
+    names = list(reads)
+    edges = {(upstream, name) for name, refs in reads.items() for upstream in refs & reads.keys()}
     if cycle := find_cycle(names, edges):
         raise InvalidTransformation(
             f"These transformations read from each other in a circle: {' → '.join(cycle)}.",

@@ -27,14 +27,10 @@ STATUSES = (
     (BuildStatus.SUCCEEDED, gettext_lazy("Succeeded")),
     (BuildStatus.WARNED, gettext_lazy("With warnings")),
     (BuildStatus.FAILED, gettext_lazy("Failed")),
+    (BuildStatus.TESTS_FAILED, gettext_lazy("Tests failed")),
     (BuildStatus.SKIPPED, gettext_lazy("Skipped")),
     (BuildStatus.NEVER, NEVER_BUILT),
 )
-_SORTS: dict[str, Any] = {
-    "name": lambda row: row.name,
-    "rows": lambda row: row.row_count or -1,
-    "built": lambda row: row.built_at.timestamp() if row.built_at else 0,
-}
 
 
 def row_of(request: OrganizationRequest, name: str) -> Transformation:
@@ -55,32 +51,28 @@ def transformation_list(request: OrganizationRequest) -> HttpResponse:
         tag=query.get("tag", ""),
         connection=query.get("warehouse", ""),
     )
-    everything = selectors.transformations_of(request.organization, TransformationFilter())
-    found = (
-        selectors.transformations_of(request.organization, wanted) if wanted.is_set else everything
-    )
     flat = query.get("view") == "flat"
-    if flat:
-        key = query.get("sort", "name")
-        sort = _SORTS.get(key.removeprefix("-"), _SORTS["name"])
-        found = sorted(found, key=sort, reverse=key.startswith("-"))
+    sort = query.get("sort", "name") if flat else ""
     start = _offset(query.get("after"))
-    shown = found[start : start + PAGE_SIZE]
-    counts = selectors.test_counts(request.organization)
+    shown, total = selectors.page_of_transformations(
+        request.organization, wanted, sort=sort, start=start, size=PAGE_SIZE
+    )
+    choices = selectors.choices_of(request.organization)
+    counts = selectors.test_counts(shown)
     rows = [{"row": row, "tests": counts.get(row.pk, TestCounts())} for row in shown]
     context = {
         "filter": wanted,
         "flat": flat,
         "groups": [("", rows)] if flat else _by_folder(rows),
-        "total": len(found),
-        "any": bool(everything),
-        "folders": _folders(everything),
-        "tags": sorted({tag for row in everything for tag in row.tags}),
-        "warehouses": sorted({row.connection for row in everything}, key=lambda c: c.name),
+        "total": total,
+        "any": choices.any,
+        "folders": choices.folders,
+        "tags": choices.tags,
+        "warehouses": choices.warehouses,
         "statuses": STATUSES,
         "never_built": NEVER_BUILT,
         "previous": max(start - PAGE_SIZE, 0) if start else None,
-        "next": start + PAGE_SIZE if start + PAGE_SIZE < len(found) else None,
+        "next": start + PAGE_SIZE if start + PAGE_SIZE < total else None,
         "can_edit": request.actor.can(Permission.EDIT),
         "can_run": request.actor.can(Permission.RUN),
         "has_warehouse": bool(selectors.warehouses(request.organization)),
@@ -92,15 +84,6 @@ def transformation_list(request: OrganizationRequest) -> HttpResponse:
 
 def _by_folder(rows: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
     return [(folder, list(group)) for folder, group in groupby(rows, lambda r: r["row"].folder)]
-
-
-def _folders(rows: list[Transformation]) -> list[str]:
-    """Every folder there is, those above included."""
-    found: set[str] = set()
-    for row in rows:
-        parts = row.folder.split("/")
-        found |= {"/".join(parts[:depth]) for depth in range(1, len(parts) + 1)}
-    return sorted(found - {""})
 
 
 def _offset(text: str | None) -> int:

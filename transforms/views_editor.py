@@ -269,7 +269,8 @@ def _urls(request: OrganizationRequest, row: Transformation | None) -> dict[str,
 def _show_last_build(editor: Editor, row: Transformation) -> None:
     """Before anything is tried: what the last build made of it."""
     editor.result.compiled_sql = row.compiled_sql
-    if row.build_status == BuildStatus.FAILED and row.build_message:
+    failures = {BuildStatus.FAILED, BuildStatus.TESTS_FAILED}
+    if row.build_status in failures and row.build_message:
         editor.result.problems.append(Problem(row.build_message, where=_("Last build")))
 
 

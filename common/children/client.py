@@ -28,6 +28,9 @@ from common.children.pipes import PIPE_ORDER, START_SECONDS, make_pipes, read_pi
 from common.errors import DatanikaError, TransientError
 from common.redaction import Redactor, secrets_in
 
+#: The environment variable that names the descriptor of a socket to a shared warm parent.
+SHARED_FD = "DATANIKA_WARM_FD"
+
 #: Between the request to stop and the end, for the cancel hooks of a driver.
 _GRACE_SECONDS = 2.0
 
@@ -85,6 +88,11 @@ class _Server:
     def alive(self) -> bool:
         return self.process.poll() is None
 
+    def forget(self) -> None:
+        """In a process forked from the owner: the warm parent must still see the owner's death."""
+        self.socket.close()
+        self.process.returncode = 0  # not our child: nothing to wait for
+
     def stop(self) -> None:
         self.socket.close()
         try:
@@ -95,17 +103,47 @@ class _Server:
         shutil.rmtree(self.scratch, ignore_errors=True)
 
 
+class _SharedServer:
+    """A warm parent that several processes share, started by whoever started them: one end of a socket to it."""
+
+    def __init__(self, fd: int) -> None:
+        self.socket = socket.socket(fileno=fd)
+        self.report: WarmReport | None = None
+        self.report_lock = threading.Lock()
+
+    @property
+    def alive(self) -> bool:
+        try:
+            return self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
+    def forget(self) -> None:
+        self.socket.close()
+
+    def stop(self) -> None:
+        """It ends our children and stays for the others."""
+        self.socket.close()
+
+
 class ChildPool:
     """Children forked from one warm parent. Thread-safe.
 
-    The warm parent is started at the first need, and again when it died.
+    The warm parent is started at the first need, and again when it died. ``shared_fd`` is a socket to one that other
+    processes use too; when that is gone, this pool has its own.
     """
 
-    def __init__(self, preload: Sequence[str], python: str = sys.executable) -> None:
+    def __init__(
+        self, preload: Sequence[str], python: str = sys.executable, *, shared_fd: int | None = None
+    ) -> None:
         self._preload = tuple(preload)
         self._python = python
         self._lock = threading.Lock()
-        self._server: _Server | None = None
+        self._server: _Server | _SharedServer | None = None
+        if shared_fd is not None:
+            self._server = _SharedServer(shared_fd)
         _pools.add(self)
 
     def warm_up(self) -> WarmReport:
@@ -140,7 +178,7 @@ class ChildPool:
         if server is not None:
             server.stop()
 
-    def _current(self) -> _Server:
+    def _current(self) -> _Server | _SharedServer:
         """The live warm parent; the caller holds the lock."""
         if self._server is not None and not self._server.alive:
             self._server.stop()
@@ -178,17 +216,15 @@ class ChildPool:
             private_dir=box.private_dir,
         )
 
-    def _signal(self, server: _Server, pid: int, number: int) -> None:
+    def _signal(self, server: _Server | _SharedServer, pid: int, number: int) -> None:
         """Through the warm parent, which alone knows that the number still means this child."""
         with self._lock:
             _send(server, {"op": "signal", "pid": pid, "signal": int(number)}, [])
 
     def _forget(self) -> None:
-        """In a process forked from the owner: the warm parent must still see the owner's death."""
         self._lock = threading.Lock()
         if self._server is not None:
-            self._server.socket.close()
-            self._server.process.returncode = 0  # not our child: nothing to wait for
+            self._server.forget()
             self._server = None
 
 
@@ -258,7 +294,7 @@ def _value(events: list[dict[str, Any]]) -> Any:
     return next((event.get("value") for event in events if event["event"] == "data"), None)
 
 
-def _send(server: _Server, request: dict[str, Any], fds: list[int]) -> bool:
+def _send(server: _Server | _SharedServer, request: dict[str, Any], fds: list[int]) -> bool:
     line = json.dumps(request).encode() + b"\n"
     try:
         sent = socket.send_fds(server.socket, [line], fds) if fds else 0
@@ -268,7 +304,7 @@ def _send(server: _Server, request: dict[str, Any], fds: list[int]) -> bool:
     return True
 
 
-def _read_report(server: _Server) -> WarmReport:
+def _read_report(server: _Server | _SharedServer) -> WarmReport:
     server.socket.settimeout(START_SECONDS)
     try:
         with server.socket.makefile("rb") as stream:
@@ -281,7 +317,7 @@ def _read_report(server: _Server) -> WarmReport:
     finally:
         with contextlib.suppress(OSError):
             server.socket.settimeout(None)
-    return WarmReport(server.process.pid, report["threads"], report["failed"])
+    return WarmReport(report["pid"], report["threads"], report["failed"])
 
 
 _pools: weakref.WeakSet[ChildPool] = weakref.WeakSet()

@@ -28,7 +28,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -49,32 +49,62 @@ class _Running:
     private_dir: str
 
 
-class WarmParent:
-    """Forks children on request, reaps them, and takes all of them along when the owner goes."""
+@dataclass
+class _Owner:
+    """Whoever may ask for children, at the other end of a socket; they end with it."""
 
-    def __init__(self, owner: socket.socket) -> None:
-        self._owner = owner
-        self._running: dict[int, _Running] = {}
-        self._text = b""
-        self._fds: deque[int] = deque()
+    socket: socket.socket
+    text: bytes = b""
+    fds: deque[int] = field(default_factory=deque)
+    running: dict[int, _Running] = field(default_factory=dict)
+
+
+class WarmParent:
+    """Forks children on request, reaps them, and takes an owner's along when the owner goes.
+
+    The first owner may bring others (``{"op": "adopt"}`` with one descriptor, a socket); when it goes, this process
+    ends.
+    """
+
+    def __init__(self, owner: socket.socket, report: dict[str, Any]) -> None:
+        self._report = json.dumps(report).encode() + b"\n"
+        self._first = _Owner(owner)
+        self._owners: list[_Owner] = []
+        self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = os.pipe()
         for fd in (self._wake_reader, self._wake_writer):
             os.set_blocking(fd, False)
 
     def serve(self) -> None:
-        """Answer requests until the owner's end of the socket is closed, by it or by its death."""
+        """Answer requests until the first owner's end of the socket is closed, by it or by its death."""
         self._install_signals()
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._owner, selectors.EVENT_READ)
-            selector.register(self._wake_reader, selectors.EVENT_READ)
-            while True:
-                ready = {key.fd for key, _ in selector.select()}
-                if self._wake_reader in ready:
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._adopt(self._first)
+        while self._first in self._owners:
+            for key, _ in self._selector.select():
+                if key.data is None:
                     _drain(self._wake_reader)
                     self._reap()
-                if self._owner.fileno() in ready and not self._receive():
-                    break
-        self._end_all()
+                elif not self._receive(key.data):
+                    self._leave(key.data)
+        self._selector.close()
+
+    def _adopt(self, owner: _Owner) -> None:
+        os.set_inheritable(owner.socket.fileno(), False)
+        self._owners.append(owner)
+        self._selector.register(owner.socket, selectors.EVENT_READ, owner)
+        with contextlib.suppress(OSError):
+            owner.socket.sendall(self._report)
+
+    def _leave(self, owner: _Owner) -> None:
+        self._selector.unregister(owner.socket)
+        owner.socket.close()
+        if owner is self._first:
+            self._end(self._owners)
+            self._owners.clear()
+        else:
+            self._end([owner])
+            self._owners.remove(owner)
 
     def _install_signals(self) -> None:
         # The owner decides when this ends; a signal to the whole service must leave it its time.
@@ -83,25 +113,27 @@ class WarmParent:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
 
-    def _receive(self) -> bool:
+    def _receive(self, owner: _Owner) -> bool:
         try:
-            data, fds, _, _ = socket.recv_fds(self._owner, 65536, 64)
+            data, fds, _, _ = socket.recv_fds(owner.socket, 65536, 64)
         except ConnectionError:
             return False
-        self._fds.extend(fds)
-        *lines, self._text = (self._text + data).split(b"\n")
+        owner.fds.extend(fds)
+        *lines, owner.text = (owner.text + data).split(b"\n")
         for line in lines:
-            self._answer(json.loads(line))
+            self._answer(owner, json.loads(line))
         return bool(data)
 
-    def _answer(self, request: dict[str, Any]) -> None:
+    def _answer(self, owner: _Owner, request: dict[str, Any]) -> None:
         if request["op"] == "fork":
-            self._fork(request["private_dir"])
-        elif request["op"] == "signal" and request["pid"] in self._running:
+            self._fork(owner, request["private_dir"])
+        elif request["op"] == "signal" and request["pid"] in owner.running:
             _signal_group(request["pid"], request["signal"])
+        elif request["op"] == "adopt" and owner is self._first:
+            self._adopt(_Owner(socket.socket(fileno=owner.fds.popleft())))
 
-    def _fork(self, private_dir: str) -> None:
-        order, events, noise, status = (self._fds.popleft() for _ in range(FDS_PER_FORK))
+    def _fork(self, owner: _Owner, private_dir: str) -> None:
+        order, events, noise, status = (owner.fds.popleft() for _ in range(FDS_PER_FORK))
         try:
             pid = os.fork()
         except OSError as error:
@@ -116,7 +148,7 @@ class WarmParent:
         for fd in (order, events, noise):
             os.close(fd)
         if pid > 0:
-            self._running[pid] = _Running(status, private_dir)
+            owner.running[pid] = _Running(status, private_dir)
         else:
             os.close(status)
 
@@ -128,13 +160,13 @@ class WarmParent:
                 return
             if pid == 0:
                 return
-            if pid in self._running:
-                self._bury(pid, os.waitstatus_to_exitcode(status), used)
+            for owner in self._owners:
+                if child := owner.running.pop(pid, None):
+                    self._bury(pid, child, os.waitstatus_to_exitcode(status), used)
 
-    def _bury(self, pid: int, code: int, used: resource.struct_rusage) -> None:
-        child = self._running.pop(pid)
+    def _bury(self, pid: int, child: _Running, code: int, used: resource.struct_rusage) -> None:
         _signal_group(pid, signal.SIGKILL)
-        for stray in _own_children() - self._running.keys():
+        for stray in _own_children() - self._pids():
             _signal_group(stray, signal.SIGKILL)
         with contextlib.suppress(OSError):
             kilobytes = used.ru_maxrss // 1024 if sys.platform == "darwin" else used.ru_maxrss
@@ -142,18 +174,24 @@ class WarmParent:
             os.write(child.status_fd, b"exit %d %d %.2f\n" % (code, kilobytes, seconds))
         os.close(child.status_fd)
 
-    def _end_all(self) -> None:
-        """The owner is gone, and with it whoever would remove the children's directories."""
-        private_dirs = [child.private_dir for child in self._running.values()]
+    def _pids(self) -> set[int]:
+        return {pid for owner in self._owners for pid in owner.running}
+
+    def _end(self, owners: list[_Owner]) -> None:
+        """They are gone, and with them whoever would remove their children's directories."""
+        running = {pid: child for owner in owners for pid, child in owner.running.items()}
+        everything = owners is self._owners
         # With what libraries started here, such as the resource tracker, which waits for our end.
-        for pid in self._running.keys() | _own_children():
+        for pid in running.keys() | (_own_children() if everything else set()):
             _signal_group(pid, signal.SIGKILL)
         deadline = time.monotonic() + 10
-        while time.monotonic() < deadline and (self._running or _own_children()):
+        while time.monotonic() < deadline and (
+            any(owner.running for owner in owners) or (everything and _own_children())
+        ):
             self._reap()
             time.sleep(0.01)
-        for directory in private_dirs:
-            shutil.rmtree(directory, ignore_errors=True)
+        for child in running.values():
+            shutil.rmtree(child.private_dir, ignore_errors=True)
 
 
 def preload(modules: Iterable[str]) -> dict[str, str]:
@@ -249,17 +287,19 @@ def main() -> None:
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
     _adopt_orphans()
     with socket.socket(fileno=options.fd) as owner:
-        os.set_inheritable(owner.fileno(), False)
         with _given_up_without_owner(options.scratch):
             failed = preload(options.preload)
-        report = {"ready": True, "failed": failed, "threads": _thread_count()}
+        report = {
+            "ready": True,
+            "pid": os.getpid(),
+            "failed": failed,
+            "threads": _thread_count(),
+        }
         # Collected and frozen before the first fork, so that children share these pages for good.
         gc.collect()
         gc.disable()
         gc.freeze()
-        with contextlib.suppress(BrokenPipeError):
-            owner.sendall(json.dumps(report).encode() + b"\n")
-        WarmParent(owner).serve()
+        WarmParent(owner, report).serve()
     shutil.rmtree(options.scratch, ignore_errors=True)
 
 

@@ -104,7 +104,10 @@ PLACES: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
     ),
     (
         _("Operate"),
-        (Place("schedules", _("Schedules"), "calendar-clock", "s"),),
+        (
+            Place("schedules", _("Schedules"), "calendar-clock", "s"),
+            Place("alerts", _("Alerts"), "bell", "n"),
+        ),
     ),
     (
         _("Organization"),

@@ -23,6 +23,7 @@ STATUSES: dict[str, Status] = {
         Status("running", "run", "loader-circle", _("Running")),
         Status("succeeded", "ok", "circle-check", _("Succeeded")),
         Status("failed", "bad", "circle-x", _("Failed")),
+        Status("test_fail", "bad", "flask-conical-off", _("Tests failed")),
         Status("cancelled", "idle", "circle-slash", _("Cancelled")),
         Status("skipped", "idle", "circle-minus", _("Skipped")),
         Status("warning", "warn", "triangle-alert", _("Passed with warnings")),
@@ -32,6 +33,7 @@ STATUSES: dict[str, Status] = {
         Status("untested", "idle", "circle-dashed", _("Not tested")),
         Status("active", "ok", "circle-check", _("Active")),
         Status("paused", "idle", "circle-pause", _("Paused")),
+        Status("over", "idle", "calendar-check", _("Over")),
         Status("fresh", "ok", "circle-check", _("Fresh")),
         Status("stale", "warn", "triangle-alert", _("Stale")),
         # The stages of a connection check (connections.connectors.base.StageStatus).

@@ -249,6 +249,9 @@ class Connector(ABC):
         """
         return {}
 
+    def end_lost_sessions(self, target: Target) -> None:  # noqa: B027, most have none
+        """End what an earlier attempt at this step left open on the server: it holds locks."""
+
     def dbt_profile(self, target: Target, *, schema: str, threads: int) -> dict[str, Any]:
         """The dbt output (``type: …``) of this endpoint; only where ``capabilities.dbt``."""
         raise UserError(

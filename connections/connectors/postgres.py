@@ -143,11 +143,15 @@ class PostgresConnector(Connector):
             "threads": threads,
             "sslmode": config.get("sslmode") or "prefer",
             "connect_timeout": servers.CONNECT_SECONDS,
-            "application_name": servers.APPLICATION_NAME,
+            "application_name": servers.session_name(),
+            "keepalives_idle": 15,
         }
         if profile["sslmode"] == "verify-full":
             profile["sslrootcert"] = str(servers.ca_file(target))
         return profile
+
+    def end_lost_sessions(self, target: Target) -> None:
+        postgres_connection.end_lost_sessions(target)
 
     def check(self, target: Target, role: str) -> Iterator[Stage]:
         yield from _Check(target, role).run()

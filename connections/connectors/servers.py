@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import DatanikaError, TransientError, UserError
+from common.signatures import signature_of
 from connections import policy
 from connections.connectors import ssh_tunnel
 from connections.connectors.base import StageStatus, Target
@@ -17,6 +18,8 @@ from connections.connectors.checks import Outcome, Step
 
 CONNECT_SECONDS = 10
 APPLICATION_NAME = "datanika"
+#: By which the sessions of this child are found on a server; a child does one thing in its life.
+_session = {"name": APPLICATION_NAME}
 
 _SYSTEM_CA_FILE = Path("/etc/ssl/certs/ca-certificates.crt")
 
@@ -27,6 +30,15 @@ class Route:
 
     address: str
     port: int
+
+
+def name_sessions(step: str) -> None:
+    """From here on this child's sessions tell which step they work for."""
+    _session["name"] = f"{APPLICATION_NAME} {step}"
+
+
+def session_name() -> str:
+    return _session["name"]
 
 
 class Approach:
@@ -117,6 +129,13 @@ def open_socket(route: Route) -> socket.socket:
 
 def unreachable(target: Target, error: OSError | None) -> UserError:
     """Why the server could not be dialled."""
+    found = _unreachable(target, error)
+    # Raised after the last of several addresses was tried, far from the error itself.
+    found.signature = signature_of(error) if error else ""
+    return found
+
+
+def _unreachable(target: Target, error: OSError | None) -> UserError:
     where = f"{target.config['host']}:{target.config['port']}"
     detail = (error.strerror or str(error)) if error else ""
     if isinstance(error, ConnectionRefusedError):

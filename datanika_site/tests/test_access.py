@@ -13,12 +13,16 @@ import duckdb
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
+from alerts import services as alerts
+from alerts.models import AlertDelivery
 from common.access import ROLE_ORDER, ROLE_PERMISSIONS, Permission, Role
 from conftest_site import Person
 from connections import runner
 from connections.models import UseAs
 from orchestration import services as orchestration
+from orchestration.models import RunStep
 from orchestration.tests.factories import (
     make_connection,
     make_pipeline,
@@ -122,6 +126,16 @@ def things(organization: Organization, owner: Person) -> dict[tuple[str, str], A
         time_zone="UTC",
     )
     run = make_run(organization)
+    channel, rule, delivery = _alerts(organization, owner)
+    backfill = orchestration.request_backfill(
+        organization=organization,
+        actor=owner.actor,
+        pipeline=pipeline,
+        resource="orders",
+        cursor_from="1",
+        cursor_to="9",
+        slice_size="2",
+    )
     invitation, _token = tenants.invite(
         organization=organization, email="new@example.com", role=Role.VIEWER, actor=owner.actor
     )
@@ -149,11 +163,46 @@ def things(organization: Organization, owner: Person) -> dict[tuple[str, str], A
         ("state", "position"): 0,
         ("transformations", "name"): transformation.name,
         ("runs", "number"): run.number,
+        ("backfills", "number"): backfill.number,
         ("dependencies", "pk"): dependency.pk,
+        ("nodes", "key"): f"pipeline:{pipeline.slug}",
         ("schedules", "slug"): schedule.slug,
+        ("rules", "slug"): rule,
+        ("channels", "slug"): channel,
+        ("deliveries", "pk"): delivery,
+        ("alert-rules", "slug"): rule,
+        ("alert-channels", "slug"): channel,
+        ("alert-deliveries", "pk"): delivery,
+        ("problems", "fingerprint"): _problem(organization, pipeline),
         ("trash", "kind"): "pipeline",
         ("trash", "pk"): pipeline.pk,
     }
+
+
+def _problem(organization: Organization, pipeline: Pipeline) -> str:
+    """The fingerprint of a step that failed."""
+    run = make_run(organization, f"pipeline:{pipeline.slug}")
+    steps = RunStep.all_organizations.filter(run=run)
+    steps.update(status="failed", fingerprint="0123456789abcdef", finished_at=timezone.now())
+    return "0123456789abcdef"
+
+
+def _alerts(organization: Organization, owner: Person) -> tuple[str, str, int]:
+    """A webhook, a rule that tells it, and a delivery that it got (or did not: nobody listens there)."""
+    channel, _secret = alerts.create_channel(
+        organization=organization,
+        actor=owner.actor,
+        kind="webhook",
+        settings=alerts.ChannelSettings(name="Hook", url="http://127.0.0.1:9/"),
+    )
+    rule = alerts.create_rule(
+        organization=organization,
+        actor=owner.actor,
+        settings=alerts.RuleSettings(name="All", channels=(channel.slug,), failures_in_a_row=1),
+    )
+    alerts.send_test(channel=channel, actor=owner.actor)
+    delivery = AlertDelivery.objects.for_organization(organization).get()
+    return channel.slug, rule.slug, delivery.pk
 
 
 def _with_cursor(pipeline: Pipeline, person: Person) -> Pipeline:

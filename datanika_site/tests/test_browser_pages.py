@@ -19,6 +19,7 @@ EMAIL, PASSWORD = "olga@example.com", "sardine-lighthouse-42"
 #: An organization in which something has happened: a run that went well, one that did not, a bit of everything.
 PREPARE = f"""
 from datanika_site.tests.scenario import make_shop
+from alerts import services as alerts
 from common.access import Role
 from orchestration import services as orchestration
 from pipelines import services as pipelines
@@ -58,8 +59,29 @@ services.invite(organization=organization, email="ben@example.com", role=Role.ED
 services.issue_api_key(organization=organization, name="Ingest", role=Role.EDITOR, actor=actor)
 orchestration.add_dependency(
     organization=organization, actor=actor, upstream="pipeline:orders",
-    downstream="transformation:fct_orders",
+    downstream="transformation:fct_orders", max_age_seconds=93_600, rule="any_succeeded",
 )
+channel, _secret = alerts.create_channel(
+    organization=organization, actor=actor, kind="webhook",
+    settings=alerts.ChannelSettings(name="Incident desk", url="http://127.0.0.1:9/hook"),
+)
+alerts.create_channel(
+    organization=organization, actor=actor, kind="email",
+    settings=alerts.ChannelSettings(name="Data team", addresses=("data@example.com",)),
+)
+alerts.create_rule(
+    organization=organization, actor=actor,
+    settings=alerts.RuleSettings(
+        name="Orders are late", channels=("incident-desk", "data-team"), scope="pipeline",
+        pipeline="orders", no_success_seconds=93_600, overdue_seconds=3600, too_long_factor=3.0,
+    ),
+)
+alerts.send_test(channel=channel, actor=actor)
+backfill = orchestration.request_backfill(
+    organization=organization, actor=actor, pipeline=shop.pipeline, resource="orders",
+    cursor_from="2026-01-01", cursor_to="2026-01-20", slice_size="1 day",
+)
+orchestration.pause_backfill(backfill=backfill, actor=actor)
 pipelines.create_pipeline(
     organization=organization, actor=actor, source=shop.source, destination=shop.warehouse,
     definition=PipelineDefinition.parse({{
@@ -112,9 +134,17 @@ DETAILS = (
     "transformations/-/sources/", "transformations/-/new/", "transformations/stg_orders/",
     "transformations/broken/", "transformations/stg_orders/delete/",
     "runs/1/", "runs/2/", "runs/1/configuration/", "runs/?status=failed",
+    "runs/?status=failed&trigger=command&q=o", "runs/2/?line=2", "runs/2/configuration/",
+    "problems/", "problems/?p=all",
+    "backfills/", "backfills/1/", "backfills/create/", "backfills/create/?pipeline=orders",
+    "backfills/create/?pipeline=orders&cursor_from=2026-01-01&cursor_to=2026-03-01",
     "lineage/?view=list", "lineage/?node=transformation:stg_orders",
-    "lineage/dependencies/create/", "schedules/create/", "schedules/mornings/edit/", "trash/",
+    "lineage/dependencies/create/", "lineage/dependencies/1/edit/", "runs/prepare/",
+    "runs/prepare/?target=transformation:stg_orders&select=%2Bstg_orders%2B",
+    "schedules/create/", "schedules/mornings/edit/", "trash/",
     "members/invite/", "api-keys/new/",
+    "alerts/rules/create/", "alerts/rules/orders-are-late/edit/", "alerts/channels/",
+    "alerts/channels/create/", "alerts/channels/create/?kind=webhook", "alerts/deliveries/", "alerts/deliveries/1/",
 )  # fmt: skip
 #: Outside of it.
 OUTSIDE = (

@@ -11,14 +11,15 @@ from rest_framework.response import Response
 from common.access import Permission
 from common.api import KnownKeys
 from common.errors import UserError
-from common.http import get_or_404
 from orchestration import services
-from orchestration.models import Run, RunStep, RunStepResult, Status, Trigger
-from orchestration.selectors import PERIODS, RunFilter, lines_after, results_of, runs_of, steps_of
+from orchestration.api.run_logs import RunView
+from orchestration.models import Run, RunStep, RunStepAttempt, RunStepResult, Status, Trigger
+from orchestration.run_attempts import attempts_of
+from orchestration.run_filters import PERIODS, RunFilter, runs_of
+from orchestration.selectors import results_of, steps_of
 from tenants.api_base import OrganizationAPIView
 
 LONGEST_KEY = 80
-MOST_LINES = 1_000
 
 
 class CursorRangeSerializer(serializers.Serializer[Any]):
@@ -46,6 +47,10 @@ class RunSerializer(serializers.ModelSerializer[Run]):
     options = serializers.SerializerMethodField()
     schedule = serializers.SlugRelatedField[Any](slug_field="slug", read_only=True)
     retry_of = serializers.SlugRelatedField[Any](slug_field="number", read_only=True)
+    after = serializers.SlugRelatedField[Any](
+        slug_field="number", read_only=True, help_text="It starts when that run has ended."
+    )
+    backfill = serializers.SlugRelatedField[Any](slug_field="number", read_only=True)
 
     class Meta:
         model = Run
@@ -64,6 +69,8 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "scheduled_for",
             "schedule",
             "retry_of",
+            "after",
+            "backfill",
             "started_at",
             "finished_at",
             "cancel_requested_at",
@@ -99,12 +106,26 @@ class RunQuerySerializer(serializers.Serializer[Run]):
     target = serializers.CharField(
         required=False,
         default="",
-        help_text="Runs in which `pipeline:<slug>`, `transformation:<name>` or `dag` had a part.",
+        help_text="Runs in which `pipeline:<slug>`, `transformation:<name>`, `connection:<slug>`, "
+        "`schedule:<slug>`, `backfill:<number>` or `dag` had a part.",
     )
     q = serializers.CharField(
         required=False, default="", help_text="Part of a title, a person or an error, or a number."
     )
     period = serializers.ChoiceField(list(PERIODS), required=False, default="")
+    since = serializers.DateTimeField(
+        required=False, default=None, help_text="Requested at this moment or later."
+    )
+    until = serializers.DateTimeField(
+        required=False, default=None, help_text="Requested before this moment."
+    )
+    person = serializers.CharField(
+        required=False, default="", help_text="Part of the name of who started it."
+    )
+    trigger = serializers.ChoiceField(Trigger.choices, required=False, default="")
+    tag = serializers.CharField(
+        required=False, default="", help_text="A tag of a pipeline or transformation with a part."
+    )
 
 
 class RunCreateSerializer(KnownKeys):
@@ -177,8 +198,24 @@ class ResultSerializer(serializers.ModelSerializer[RunStepResult]):
         read_only_fields = fields
 
 
+class AttemptSerializer(serializers.ModelSerializer[RunStepAttempt]):
+    class Meta:
+        model = RunStepAttempt
+        fields = (
+            "number",
+            "worker",
+            "started_at",
+            "finished_at",
+            "status",
+            "error",
+            "error_code",
+        )
+        read_only_fields = fields
+
+
 class StepSerializer(serializers.ModelSerializer[RunStep]):
     results = serializers.SerializerMethodField()
+    attempts = serializers.SerializerMethodField()
 
     class Meta:
         model = RunStep
@@ -203,6 +240,9 @@ class StepSerializer(serializers.ModelSerializer[RunStep]):
             "error_code",
             "error_remedy",
             "error_detail",
+            "peak_memory_mb",
+            "cpu_seconds",
+            "attempts",
             "results",
         )
         read_only_fields = fields
@@ -212,38 +252,10 @@ class StepSerializer(serializers.ModelSerializer[RunStep]):
         rows = self.context["results"].get(step.pk, [])
         return list(ResultSerializer(rows, many=True).data)
 
-
-class LogLineSerializer(serializers.Serializer[Any]):
-    n = serializers.IntegerField(help_text="Number, from 1 within the run.")
-    t = serializers.DateTimeField(help_text="When, in UTC.")
-    l = serializers.CharField(help_text="Level: debug, info, ok, warn or error.")  # noqa: E741
-    s = serializers.CharField(help_text="Scope: the step, or a part of it.")
-    x = serializers.CharField(help_text="Text.")
-
-
-class LogSerializer(serializers.Serializer[Any]):
-    lines = LogLineSerializer(many=True)
-    next = serializers.IntegerField(help_text="What to ask for as `after` the next time.")
-    state = serializers.CharField(help_text="The run's status.")
-    done = serializers.BooleanField(help_text="The run has ended and every line was read.")
-
-
-class LogQuerySerializer(serializers.Serializer[Any]):
-    after = serializers.IntegerField(
-        required=False, default=0, min_value=0, max_value=2**31, help_text="A line's number."
-    )
-
-
-class _RunView(OrganizationAPIView):
-    """What views of one run share."""
-
-    required: ClassVar[dict[str, Permission]] = {}
-
-    def run(self, number: int) -> Run:
-        rows = Run.objects.for_organization(self.organization)
-        return get_or_404(
-            rows.select_related("organization", "schedule", "retry_of"), number=number
-        )
+    @extend_schema(responses=AttemptSerializer(many=True))
+    def get_attempts(self, step: RunStep) -> list[dict[str, Any]]:
+        rows = self.context["attempts"].get(step.pk, [])
+        return list(AttemptSerializer(rows, many=True).data)
 
 
 class RunList(OrganizationAPIView):
@@ -259,7 +271,7 @@ class RunList(OrganizationAPIView):
         """The newest first."""
         data = dict(self.query(RunQuerySerializer))
         wanted = RunFilter(query=data.pop("q"), **data)
-        rows = runs_of(self.organization, wanted).select_related("retry_of")
+        rows = runs_of(self.organization, wanted).select_related("retry_of", "after")
         return self.page(rows, RunSerializer, ordering="-number")
 
     @extend_schema(
@@ -296,7 +308,7 @@ class RunList(OrganizationAPIView):
         return Response(RunSerializer(run).data, status=status.HTTP_201_CREATED)
 
 
-class RunDetail(_RunView):
+class RunDetail(RunView):
     required: ClassVar = {"GET": Permission.VIEW}
 
     @extend_schema(summary="Show a run", responses=RunDetailSerializer, tags=["runs"])
@@ -305,7 +317,7 @@ class RunDetail(_RunView):
         return Response(RunDetailSerializer(self.run(number)).data)
 
 
-class RunCancel(_RunView):
+class RunCancel(RunView):
     required: ClassVar = {"POST": Permission.RUN}
 
     @extend_schema(summary="Cancel a run", request=None, responses=RunSerializer, tags=["runs"])
@@ -315,7 +327,7 @@ class RunCancel(_RunView):
         return Response(RunSerializer(run).data)
 
 
-class RunRetry(_RunView):
+class RunRetry(RunView):
     required: ClassVar = {"POST": Permission.RUN}
 
     @extend_schema(
@@ -331,37 +343,17 @@ class RunRetry(_RunView):
         return Response(RunSerializer(again).data, status=status.HTTP_201_CREATED)
 
 
-class RunLogs(_RunView):
-    required: ClassVar = {"GET": Permission.VIEW}
-
-    @extend_schema(
-        summary="Read the log",
-        parameters=[LogQuerySerializer],
-        responses=LogSerializer,
-        tags=["runs"],
-    )
-    def get(self, request: Request, number: int) -> Response:
-        """Up to 1,000 lines behind `after`; ask again with `next` until `done`."""
-        after = self.query(LogQuerySerializer)["after"]
-        run = self.run(number)
-        lines = lines_after(run, after, MOST_LINES)
-        return Response(
-            {
-                "lines": [line.as_json() for line in lines],
-                "next": lines[-1].number if lines else after,
-                "state": run.shown_status,
-                "done": not run.is_active and len(lines) < MOST_LINES,
-            }
-        )
-
-
-class RunSteps(_RunView):
+class RunSteps(RunView):
     required: ClassVar = {"GET": Permission.VIEW}
     pagination_class = None
 
     @extend_schema(summary="List steps", responses=StepSerializer(many=True), tags=["runs"])
     def get(self, request: Request, number: int) -> Response:
         """Every step in order, with what came of each table, transformation and test."""
-        steps = steps_of(self.run(number))
-        context = {"results": results_of(self.organization, steps)}
+        run = self.run(number)
+        steps = steps_of(run)
+        context = {
+            "results": results_of(self.organization, steps),
+            "attempts": attempts_of(run, steps),
+        }
         return Response(StepSerializer(steps, many=True, context=context).data)

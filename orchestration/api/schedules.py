@@ -14,6 +14,7 @@ from orchestration.models import MissedPolicy, OverlapPolicy, Schedule
 from orchestration.requests import DAG
 from orchestration.selectors import schedules_of
 from tenants.api_base import OrganizationAPIView
+from tenants.models import Organization
 
 
 class ScheduleSerializer(serializers.ModelSerializer[Schedule]):
@@ -32,6 +33,8 @@ class ScheduleSerializer(serializers.ModelSerializer[Schedule]):
             "time_zone",
             "missed",
             "overlap",
+            "starts_at",
+            "ends_at",
             "is_active",
             "next_run_at",
             "last_run_at",
@@ -67,6 +70,19 @@ class ScheduleWriteSerializer(serializers.Serializer[Schedule]):
     overlap = serializers.ChoiceField(
         OverlapPolicy.choices, required=False, default=OverlapPolicy.SKIP
     )
+    starts_at = serializers.DateTimeField(
+        required=False, default=None, allow_null=True, help_text="Nothing starts before."
+    )
+    ends_at = serializers.DateTimeField(
+        required=False, default=None, allow_null=True, help_text="Nothing starts from then on."
+    )
+
+
+class SchedulesPausedSerializer(serializers.Serializer[Organization]):
+    """Whether all schedules of the organization rest, since when and by whom."""
+
+    paused_at = serializers.DateTimeField(source="schedules_paused_at", allow_null=True)
+    paused_by = serializers.CharField(source="schedules_paused_by")
 
 
 def _as_arguments(data: dict[str, Any]) -> dict[str, Any]:
@@ -140,6 +156,8 @@ class ScheduleDetail(_ScheduleView):
             "select": schedule.select,
             "missed": schedule.missed,
             "overlap": schedule.overlap,
+            "starts_at": schedule.starts_at,
+            "ends_at": schedule.ends_at,
         }
         data = {**current, **self.body(ScheduleWriteSerializer, partial=True)}
         changed = services.update_schedule(
@@ -179,3 +197,33 @@ class ScheduleResume(_ScheduleView):
             schedule=self.schedule(slug), actor=self.actor, active=True
         )
         return Response(ScheduleSerializer(schedule).data)
+
+
+class SchedulePauseAll(OrganizationAPIView):
+    required: ClassVar = {"POST": Permission.EDIT}
+
+    @extend_schema(
+        summary="Pause all schedules",
+        request=None,
+        responses=SchedulesPausedSerializer,
+        tags=["schedules"],
+    )
+    def post(self, request: Request) -> Response:
+        """Nothing starts by itself until they are resumed; each keeps its own state."""
+        paused = services.pause_all_schedules(organization=self.organization, actor=self.actor)
+        return Response(SchedulesPausedSerializer(paused).data)
+
+
+class ScheduleResumeAll(OrganizationAPIView):
+    required: ClassVar = {"POST": Permission.EDIT}
+
+    @extend_schema(
+        summary="Resume all schedules",
+        request=None,
+        responses=SchedulesPausedSerializer,
+        tags=["schedules"],
+    )
+    def post(self, request: Request) -> Response:
+        """Starts that passed meanwhile are not made up for; schedules paused themselves stay so."""
+        resumed = services.resume_all_schedules(organization=self.organization, actor=self.actor)
+        return Response(SchedulesPausedSerializer(resumed).data)

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
+from orchestration.engine import clock
 from orchestration.engine.slots import Slots
 from orchestration.models import Run, RunStep, RunStepAttempt, Status
 from tenants.models import Organization, PlatformSettings
@@ -28,7 +28,7 @@ def worker_name() -> str:
 
 
 def lease_end() -> datetime:
-    return timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
+    return clock.now() + timedelta(seconds=settings.LEASE_SECONDS)
 
 
 def claim(step_id: int) -> RunStep | None:
@@ -52,7 +52,7 @@ def may_start(step: RunStep) -> bool:
         step.status == Status.QUEUED
         and step.is_ready
         and step.run.cancel_requested_at is None
-        and (step.not_before is None or step.not_before <= timezone.now())
+        and (step.not_before is None or step.not_before <= clock.now())
     )
 
 
@@ -65,7 +65,7 @@ def renew(step: RunStep) -> bool:
 def ready_steps(queues: Collection[str] | None = None) -> QuerySet[RunStep]:
     """Queued steps whose time has come, the oldest first; whether a place is free is not looked at."""
     rows = RunStep.all_organizations.filter(status=Status.QUEUED, is_ready=True)
-    rows = rows.filter(Q(not_before__isnull=True) | Q(not_before__lte=timezone.now()))
+    rows = rows.filter(Q(not_before__isnull=True) | Q(not_before__lte=clock.now()))
     if queues is not None:
         rows = rows.filter(queue__in=queues)
     return rows.order_by("queued_at", "pk")
@@ -102,7 +102,7 @@ def _wait(step: RunStep, reason: str) -> None:
 
 
 def _take(step: RunStep) -> bool:
-    now = timezone.now()
+    now = clock.now()
     values = {
         "status": Status.RUNNING,
         "lease_token": uuid.uuid4(),

@@ -16,7 +16,7 @@ from common.children.child import Child
 from common.errors import DatanikaError, UserError
 from common.signatures import LENGTH
 from connections import runner as connections
-from orchestration.engine import claims, log
+from orchestration.engine import claims, clock, log
 from orchestration.engine.advance import advance, blocked_nodes, broken_nodes, why_blocked
 from orchestration.engine.freshness import check_windows, note_success
 from orchestration.engine.limits import Meter
@@ -85,6 +85,8 @@ def _run(step: RunStep, reporter: Reporter, must_stop: Callable[[], bool]) -> Ve
         child = connections.pool().spawn(entry, spec, box)
     except DatanikaError as error:
         return Verdict(Status.FAILED, error.as_event())
+    except OSError as error:
+        return Verdict(Status.FAILED, _disk_refused(error).as_event())
     directories = [Path(spec["private_dir"]), *writable[1:]]
     try:
         return Watch(step, child, reporter, Meter(child, limits, directories), must_stop).to_end()
@@ -96,6 +98,15 @@ def _run(step: RunStep, reporter: Reporter, must_stop: Callable[[], bool]) -> Ve
     finally:
         child.close()
         _measure(step, child)
+
+
+def _disk_refused(error: OSError) -> DatanikaError:
+    failure = DatanikaError(
+        f"The disk of the worker refused it: {error.strerror or error}.",
+        remedy="Ask the operator for room on the worker's disk, then run it again.",
+    )
+    failure.code = "worker_disk"
+    return failure
 
 
 def _internal(error: Exception) -> DatanikaError:
@@ -138,6 +149,7 @@ def _order(
         raise UserError("The warehouse connection has been deleted.", remedy="Restore it.")
     names = _buildable(step, reporter)
     spec = transforms.build_spec(warehouse, names, full_refresh=step.run.full_refresh)
+    spec |= {"load_id": _load_id(step), "attempt": step.attempt}
     return transforms.ENTRY, spec, (files, transforms.cache_dir(warehouse))
 
 
@@ -223,7 +235,7 @@ def _hand_back(step: RunStep) -> Ended:
             progress={},
         ):
             raise LeaseLost
-        _end_attempt(step, "handed back", {})
+        _end_attempt(step, "returned", {})
         text = f"The worker {step.worker} is being stopped; another one goes on with the step."
         log.note(step.run, "warn", text, step.name)
     return Ended([step.pk])
@@ -251,7 +263,7 @@ def _again(step: RunStep, error: dict[str, Any]) -> Ended:
         if not mine.update(
             status=Status.QUEUED,
             attempt=step.attempt + 1,
-            not_before=timezone.now() + timedelta(seconds=wait),
+            not_before=clock.now() + timedelta(seconds=wait),
             lease_token=None,
             lease_expires_at=None,
             waiting_for=f"the next attempt, {wait} s after: {error['message']}"[:300],

@@ -1,52 +1,16 @@
 """From a graph and a selection to ordered steps. Pure: no ORM, tested with plain data."""
 
-import re
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from common.graphs import Edge, downstream_of, find_cycle, reach, topological, upstream_of
-from orchestration.errors import CyclicDependency, InvalidSelection
+from common.graphs import Edge, find_cycle, topological, upstream_of
+from orchestration.engine.nodes import Graph, GraphNode
+from orchestration.engine.rules import Conditions, Rule
+from orchestration.engine.selection import select
+from orchestration.errors import CyclicDependency
 
-_TERM = re.compile(r"^(?P<up>\+?)(?P<name>[^+\s]+?)(?P<down>\+?)$")
-
-
-@dataclass(frozen=True)
-class GraphNode:
-    """``warehouse`` is the connection id that a transformation is built in; None for a pipeline.
-
-    Into a ``serial`` warehouse one writes at a time, so branches kept apart would only wait for each other.
-    """
-
-    key: str
-    warehouse: int | None = None
-    serial: bool = False
-    tags: frozenset[str] = frozenset()
-    is_paused: bool = False
-
-    @property
-    def is_pipeline(self) -> bool:
-        return self.warehouse is None
-
-    @property
-    def name(self) -> str:
-        return self.key.partition(":")[2]
-
-
-@dataclass(frozen=True)
-class Graph:
-    """``explicit`` edges were drawn by people; ``inferred`` ones are read from SQL."""
-
-    nodes: dict[str, GraphNode]
-    explicit: frozenset[Edge] = frozenset()
-    inferred: frozenset[Edge] = frozenset()
-
-    @property
-    def edges(self) -> frozenset[Edge]:
-        return self.explicit | self.inferred
-
-    def cycle_with(self, extra: frozenset[Edge] = frozenset()) -> list[str]:
-        """One circle that these edges make, as a path of keys, or an empty list."""
-        return find_cycle(sorted(self.nodes), self.edges | extra)
+__all__ = ["Graph", "GraphNode", "PlannedStep", "plan", "select"]
 
 
 @dataclass(frozen=True)
@@ -58,44 +22,26 @@ class PlannedStep:
     #: Each node with its upstream nodes in this run, upstream first.
     nodes: dict[str, list[str]]
     upstream: list[int] = field(default_factory=list)
+    #: Of the nodes that ask for more, or less, than that their upstreams in this run succeed.
+    conditions: dict[str, Conditions] = field(default_factory=dict)
 
 
-def select(graph: Graph, expression: str) -> set[str]:
-    """Keys that a selection names: ``name``, ``+name``, ``name+``, ``+name+``, ``tag:x``, separated by blanks.
-
-    Empty selects everything. Raises ``InvalidSelection`` for a term that matches nothing.
-    """
-    terms = expression.split()
-    if not terms:
-        return set(graph.nodes)
-    up, down = upstream_of(graph.edges), downstream_of(graph.edges)
-    chosen: set[str] = set()
-    for term in terms:
-        match = _TERM.match(term)
-        found = _matching(graph, match["name"]) if match else set()
-        if not match or not found:
-            raise InvalidSelection(
-                f"{term!r} matches nothing.",
-                field="select",
-                remedy="Use a pipeline's slug, a transformation's name or tag:<tag>, with + for up- or downstream.",
-            )
-        chosen |= found
-        chosen |= reach(found, up) if match["up"] else set()
-        chosen |= reach(found, down) if match["down"] else set()
-    return chosen
-
-
-def plan(graph: Graph, chosen: set[str]) -> list[PlannedStep]:
+def plan(
+    graph: Graph, chosen: Collection[str], *, succeeded: Collection[str] = frozenset()
+) -> list[PlannedStep]:
     """Steps in an order that runs every upstream first; raises ``CyclicDependency`` naming the path.
 
-    Transformations of one warehouse that can run in one go are one step, however many they are.
+    Transformations of one warehouse that can run in one go are one step, however many they are. ``succeeded`` are
+    nodes left out because the run that this one goes on from has done them.
     """
-    if cycle := graph.cycle_with():
-        raise CyclicDependency(cycle, field="select")
-    edges = _through_unchosen(graph, chosen)
+    chosen = set(chosen)
+    if cycle := find_cycle(list(graph.nodes), graph.edges):
+        raise CyclicDependency(cycle, names=graph.titles(cycle), field="select")
+    up = upstream_of(_through_unchosen(graph, chosen))
+    edges = {(a, b) for b, ups in up.items() for a in ups}
     order = topological([key for key in graph.nodes if key in chosen], edges)
-    up = upstream_of(edges)
-    groups = _groups(graph, order, up)
+    asked = _conditions(graph, chosen, set(succeeded))
+    groups = _Grouping(graph, order, up, asked).groups()
     position = {key: number for number, group in enumerate(groups) for key in group}
     return [
         PlannedStep(
@@ -103,92 +49,133 @@ def plan(graph: Graph, chosen: set[str]) -> list[PlannedStep]:
             warehouse=graph.nodes[group[0]].warehouse,
             nodes={key: sorted(up.get(key, ())) for key in group},
             upstream=sorted({position[u] for k in group for u in up.get(k, ())} - {number}),
+            conditions={key: asked[key] for key in group if key in asked},
         )
         for number, group in enumerate(groups)
     ]
 
 
-def _matching(graph: Graph, name: str) -> set[str]:
-    if name in graph.nodes:
-        return {name}
-    if name.startswith("tag:"):
-        return {node.key for node in graph.nodes.values() if name[4:] in node.tags}
-    return {node.key for node in graph.nodes.values() if node.name == name}
+def _conditions(graph: Graph, chosen: set[str], succeeded: set[str]) -> dict[str, Conditions]:
+    """By key, for the nodes with a rule or a window of their own."""
+    windows: dict[str, dict[str, int]] = defaultdict(dict)
+    for (upstream, key), seconds in graph.windows.items():
+        if key in chosen and upstream not in chosen and upstream not in succeeded:
+            windows[key][upstream] = seconds
+    asked: dict[str, Conditions] = {}
+    done_before = {b for a, b in graph.edges if a in succeeded} if succeeded else set()
+    for key in chosen:
+        rule = graph.nodes[key].rule
+        if rule == Rule.ANY_SUCCEEDED and key in done_before:
+            # One of them has succeeded already, in the run before.
+            rule = Rule.ALL_FINISHED
+        found = Conditions(rule, windows.get(key))
+        if not found.is_usual:
+            asked[key] = found
+    return asked
 
 
 def _through_unchosen(graph: Graph, chosen: set[str]) -> set[Edge]:
     """Edges between chosen nodes, also where the path between them leads through nodes left out."""
+    if len(chosen) == len(graph.nodes):
+        return set(graph.edges)
     up = upstream_of(graph.edges)
-    edges: set[Edge] = set()
-    for key in chosen:
-        seen: set[str] = set()
-        queue = list(up.get(key, ()))
-        while queue:
-            other = queue.pop()
-            if other in seen:
-                continue
-            seen.add(other)
-            if other in chosen:
-                edges.add((other, key))
-            else:
-                queue.extend(up.get(other, ()))
-    return edges
+    #: Of a node left out: the nearest chosen ones above it, found once however many stand below.
+    nearest: dict[str, frozenset[str]] = {}
+    for key in topological(list(graph.nodes), graph.edges):
+        if key not in chosen:
+            nearest[key] = _nearest(up.get(key, set()), chosen, nearest)
+    return {
+        (other, key) for key in chosen for other in _nearest(up.get(key, set()), chosen, nearest)
+    }
 
 
-def _groups(graph: Graph, order: list[str], up: dict[str, set[str]]) -> list[list[str]]:
-    """Nodes that share a step, upstream groups first.
+def _nearest(
+    upstreams: set[str], chosen: set[str], nearest: dict[str, frozenset[str]]
+) -> frozenset[str]:
+    found: set[str] = set()
+    for other in upstreams:
+        if other in chosen:
+            found.add(other)
+        else:
+            found |= nearest[other]
+    return frozenset(found)
+
+
+class _Grouping:
+    """Nodes that share a step.
 
     A transformation may join its upstream transformations of the same warehouse; everything else it reads puts it
     one stage later. Stages only grow along edges between groups, so groups cannot wait for each other.
     """
-    stage: dict[str, int] = {}
-    for key in order:
-        node = graph.nodes[key]
-        stage[key] = max(
-            (stage[u] + (0 if _joins(node, graph.nodes[u]) else 1) for u in up.get(key, ())),
-            default=0,
-        )
-    groups: dict[str, list[str]] = defaultdict(list)
-    leader = _leaders(graph, order, up, stage)
-    for key in order:
-        groups[leader[key]].append(key)
-    # A stage is a level of the group graph, so sorting by it is an order of the steps.
-    return sorted(groups.values(), key=lambda group: stage[group[0]])
 
+    def __init__(
+        self,
+        graph: Graph,
+        order: list[str],
+        up: dict[str, set[str]],
+        asked: dict[str, Conditions],
+    ) -> None:
+        self.nodes = graph.nodes
+        self.order = order
+        self.up = up
+        # dbt itself skips what reads from a failed model of its call, so other rules begin a call of their own.
+        self.ruled = {key for key, found in asked.items() if found.rule != Rule.ALL_SUCCEEDED}
+        # A window that is not kept fails the whole step: nobody else shares it.
+        self.gated = {key for key, found in asked.items() if found.windows}
+        self.stage = self._stages()
+        self.leader = {key: key for key in order}
 
-def _joins(node: GraphNode, upstream: GraphNode) -> bool:
-    return node.warehouse is not None and node.warehouse == upstream.warehouse
+    def groups(self) -> list[list[str]]:
+        """Upstream groups first."""
+        self._join()
+        groups: dict[str, list[str]] = defaultdict(list)
+        for key in self.order:
+            groups[self._find(key)].append(key)
+        # A stage is a level of the group graph, so sorting by it is an order of the steps.
+        return sorted(groups.values(), key=lambda group: self.stage[group[0]])
 
+    def _stages(self) -> dict[str, int]:
+        stage: dict[str, int] = {}
+        for key in self.order:
+            stage[key] = max(
+                (stage[u] + (0 if self._joins(key, u) else 1) for u in self.up.get(key, ())),
+                default=0,
+            )
+        return stage
 
-def _leaders(
-    graph: Graph, order: list[str], up: dict[str, set[str]], stage: dict[str, int]
-) -> dict[str, str]:
-    """Union-find: within a warehouse and a stage, nodes that touch or share an upstream belong together.
+    def _joins(self, key: str, upstream: str) -> bool:
+        node, other = self.nodes[key], self.nodes[upstream]
+        if node.warehouse is None or node.warehouse != other.warehouse or key in self.ruled:
+            return False
+        return key not in self.gated and upstream not in self.gated
 
-    Branches that share nothing stay apart, so that one does not wait for the other; in a serial warehouse they
-    would, and each pay for dbt's start.
-    """
-    leader = {key: key for key in order}
+    def _join(self) -> None:
+        """Union-find: within a warehouse and a stage, nodes that touch or share an upstream belong together.
 
-    def find(key: str) -> str:
+        Branches that share nothing stay apart, so that one does not wait for the other; in a serial warehouse they
+        would, and each pay for dbt's start.
+        """
+        readers: dict[tuple[str, int | None, int], str] = {}
+        for key in self.order:
+            node = self.nodes[key]
+            if node.is_pipeline or key in self.gated:
+                continue
+            stage = self.stage[key]
+            if node.serial:
+                self._unite(key, readers.setdefault(("", node.warehouse, stage), key))
+                continue
+            for upstream in self.up.get(key, ()):
+                if self.stage[upstream] == stage and self._joins(key, upstream):
+                    self._unite(key, upstream)
+                else:
+                    self._unite(key, readers.setdefault((upstream, node.warehouse, stage), key))
+
+    def _unite(self, key: str, other: str) -> None:
+        self.leader[self._find(key)] = self._find(other)
+
+    def _find(self, key: str) -> str:
+        leader = self.leader
         while leader[key] != key:
             leader[key] = leader[leader[key]]
             key = leader[key]
         return key
-
-    readers: dict[tuple[str, int | None, int], str] = {}
-    for key in order:
-        node = graph.nodes[key]
-        if node.is_pipeline:
-            continue
-        if node.serial:
-            first = readers.setdefault(("", node.warehouse, stage[key]), key)
-            leader[find(key)] = find(first)
-            continue
-        for upstream in up.get(key, ()):
-            if stage[upstream] == stage[key] and _joins(node, graph.nodes[upstream]):
-                leader[find(key)] = find(upstream)
-            else:
-                first = readers.setdefault((upstream, node.warehouse, stage[key]), key)
-                leader[find(key)] = find(first)
-    return {key: find(key) for key in order}

@@ -7,9 +7,10 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from orchestration.engine import log
+from orchestration.engine import backfills, clock, log
 from orchestration.engine.advance import advance
 from orchestration.engine.claims import waiting_steps
+from orchestration.explanations import fingerprint_of
 from orchestration.models import ACTIVE_STATUSES, Run, RunStep, RunStepAttempt, Status
 
 
@@ -19,6 +20,7 @@ def sweep() -> list[int]:
         _recover(step)
     for run_id in _stuck_runs():
         advance(run_id)
+    backfills.repair()
     return waiting_steps()
 
 
@@ -32,7 +34,7 @@ def _stuck_runs() -> list[int]:
 
 
 def _lost_steps() -> list[RunStep]:
-    now = timezone.now()
+    now = clock.now()
     rows = RunStep.all_organizations.filter(status=Status.RUNNING).select_related("run")
     here = f"{socket.gethostname()}:"
     candidates = rows.filter(Q(lease_expires_at__lt=now) | Q(worker__startswith=here))
@@ -40,7 +42,7 @@ def _lost_steps() -> list[RunStep]:
 
 
 def _expired(step: RunStep) -> bool:
-    return step.lease_expires_at is None or step.lease_expires_at < timezone.now()
+    return step.lease_expires_at is None or step.lease_expires_at < clock.now()
 
 
 def _alive(worker: str) -> bool:
@@ -82,6 +84,7 @@ def _recover(step: RunStep) -> None:
         times_lost=step.times_lost + 1,
         error=text,
         error_code="worker_lost",
+        fingerprint=fingerprint_of({"code": "worker_lost", "message": text}),
         error_remedy="Look at the memory and the log of the worker machine, then run it again.",
     ):
         _lose_attempt(step)

@@ -1,15 +1,24 @@
-"""Turns due schedules into runs: each due time exactly once, whoever ticks and however often."""
+"""Turns due schedules into runs: each due time exactly once, whoever ticks and however often.
+
+Schedules of one organization are taken together, some hundreds to a transaction: ten thousand of one minute are
+rows within seconds, and between two transactions workers and people get their turn.
+"""
 
 import logging
-from collections.abc import Iterator
+import threading
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import takewhile
+from zoneinfo import ZoneInfo
 
-from django.db import transaction
-from django.utils import timezone
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Min, QuerySet
 
 from common.errors import DatanikaError
-from orchestration import cron
+from orchestration.calendars import due_starts, next_start
+from orchestration.engine import clock
+from orchestration.engine.cancelling import cancel
 from orchestration.models import (
     ACTIVE_STATUSES,
     MissedPolicy,
@@ -18,7 +27,7 @@ from orchestration.models import (
     Schedule,
     Trigger,
 )
-from orchestration.requests import create_run
+from orchestration.requests import DAG, Asked, Desk, RunRequest
 from tenants.actors import Actor
 
 logger = logging.getLogger("datanika.schedules")
@@ -27,94 +36,228 @@ logger = logging.getLogger("datanika.schedules")
 GRACE = timedelta(seconds=90)
 #: "Run each" after a long outage must not flood the queue.
 MOST_MISSED = 100
+#: Schedules of one transaction.
+CHUNK = 500
+#: Runs of one transaction, more or less: each of its schedules may make up for many.
+MOST_RUNS = 1_000
+_turn = threading.Lock()
 
 
 def tick(now: datetime | None = None) -> list[int]:
     """Create the runs of all due schedules; the ids of steps to ring."""
-    now = now or timezone.now()
-    due = Schedule.all_organizations.filter(
+    return [step_id for ready in ticks(now) for step_id in ready]
+
+
+def ticks(now: datetime | None = None) -> Iterator[list[int]]:
+    """As ``tick``, but what can be rung is told after each transaction. Organizations take turns."""
+    now = now or clock.now()
+    if not _turn.acquire(blocking=False):
+        # Another thread of this process is at it: more of them would only wait for one another.
+        return
+    try:
+        yield from _ticks(now)
+    finally:
+        _turn.release()
+
+
+def _ticks(now: datetime) -> Iterator[list[int]]:
+    firsts = _due(now).values_list("organization_id").annotate(first=Min("next_run_at"))
+    waiting = deque(pk for pk, _first in firsts.order_by("first"))
+    while waiting:
+        organization_id = waiting.popleft()
+        rows = _due(now).filter(organization_id=organization_id).order_by("next_run_at", "pk")
+        ids = list(rows.values_list("pk", flat=True)[:CHUNK])
+        if ids:
+            yield _fire_safely(organization_id, ids, now)
+            waiting.append(organization_id)
+
+
+def _due(now: datetime) -> QuerySet[Schedule]:
+    rows: QuerySet[Schedule] = Schedule.all_organizations.filter(
         is_active=True, deleted_at__isnull=True, next_run_at__lte=now
     )
-    ready: list[int] = []
-    for schedule_id in due.order_by("next_run_at").values_list("pk", flat=True):
-        try:
-            ready += _fire(schedule_id, now)
-        except DatanikaError as error:
-            _note(schedule_id, now, str(error))
-    return ready
+    return rows.order_by()
+
+
+def _fire_safely(organization_id: int, ids: list[int], now: datetime) -> list[int]:
+    """Together; where something unforeseen stands in the way one by one, so that only the one it comes from suffers."""
+    try:
+        return _fire(organization_id, ids, now)
+    except (OperationalError, InterfaceError):
+        # The database is away or busy: the next tick finds everything as it was.
+        raise
+    except Exception as error:
+        logger.exception("schedules %s could not be started", ids if len(ids) == 1 else "together")
+        if len(ids) == 1:
+            _note(ids[0], now, f"It could not be started: {type(error).__name__}.")
+            return []
+    return [step for one in ids for step in _fire_safely(organization_id, [one], now)]
+
+
+@dataclass
+class _Due:
+    """A schedule, the due times that become runs, and the run that the next of them comes after."""
+
+    schedule: Schedule
+    moments: list[datetime] = field(default_factory=list)
+    after: Run | None = None
+    asked: Asked = field(init=False)
+    actor: Actor = field(init=False)
+
+    def __post_init__(self) -> None:
+        schedule = self.schedule
+        self.asked = Asked(schedule.node.key if schedule.node else DAG, schedule.select)
+        self.actor = Actor.schedule(schedule.name, schedule.pk)
+
+    def request(self) -> RunRequest:
+        return RunRequest(
+            asked=self.asked,
+            actor=self.actor,
+            trigger=Trigger.SCHEDULE,
+            schedule=self.schedule,
+            scheduled_for=self.moments[0],
+            after=self.after,
+        )
 
 
 @transaction.atomic
-def _fire(schedule_id: int, now: datetime) -> list[int]:
-    # Two ticks at once take turns here; the second finds next_run_at in the future.
-    rows = Schedule.all_organizations.select_for_update()
-    schedule = rows.get(pk=schedule_id)
-    if not schedule.is_active or schedule.is_deleted or schedule.next_run_at is None:
+def _fire(organization_id: int, ids: list[int], now: datetime) -> list[int]:
+    # Two ticks at once take turns on the organization; the second finds next_run_at in the future.
+    desk = Desk(organization_id)
+    found = _due(now).filter(pk__in=ids).select_for_update(of=("self",))
+    found = found.select_related("crontab", "node__pipeline", "node__transformation")
+    rows = list(found.order_by("next_run_at", "pk"))
+    if desk.organization.schedules_paused_at is not None:
+        Schedule.all_organizations.filter(pk__in=[row.pk for row in rows]).update(next_run_at=None)
         return []
-    if schedule.next_run_at > now:
-        return []
-    times = _due_times(schedule, now)
-    schedule.next_run_at = next(cron.times_after(schedule.cron, schedule.time_zone, now))
-    schedule.note = ""
-    ready: list[int] = []
-    for moment in _wanted(schedule, times, now):
-        ready += _start(schedule, moment)
-    schedule.save(update_fields=["next_run_at", "last_run_at", "note"])
+    dues = _bounded(_look(schedule, now) for schedule in rows)
+    _drop_known(dues)
+    ready = _settle_overlaps(dues)
+    while wave := [due for due in dues if due.moments]:
+        ready += _start(desk, wave)
+    _save([due.schedule for due in dues])
     return ready
 
 
-def _due_times(schedule: Schedule, now: datetime) -> list[datetime]:
-    first = schedule.next_run_at
-    if first is None:
-        return []
-    rest = cron.times_after(schedule.cron, schedule.time_zone, first)
-    times = [first, *takewhile(lambda moment: moment <= now, _limited(rest))]
-    return times[-MOST_MISSED:]
+def _bounded(dues: Iterable[_Due]) -> list[_Due]:
+    """As many as make a transaction of reasonable size; the others stay due and follow."""
+    taken: list[_Due] = []
+    runs = 0
+    for due in dues:
+        taken.append(due)
+        runs += len(due.moments)
+        if runs >= MOST_RUNS:
+            break
+    return taken
 
 
-def _limited(moments: Iterator[datetime]) -> Iterator[datetime]:
-    # A minutely schedule that slept for a year has half a million due times.
-    for count, moment in enumerate(moments):
-        if count > 1_000_000:
-            return
-        yield moment
+def _look(schedule: Schedule, now: datetime) -> _Due:
+    """What is due, and the next time; a schedule that cannot be read any more rests and says why."""
+    due = _Due(schedule)
+    schedule.note = ""
+    try:
+        times = due_starts(schedule, now, MOST_MISSED)
+        schedule.next_run_at = next_start(schedule, now)
+    except DatanikaError as error:
+        schedule.next_run_at, schedule.note = None, str(error)
+        return due
+    due.moments = _wanted(schedule, times, now)
+    if times and not due.moments:
+        count = "1 start" if len(times) == 1 else f"{len(times)} starts"
+        schedule.note = f"Missed {count}, the last one at {_clock(schedule, times[-1])}."
+    return due
 
 
 def _wanted(schedule: Schedule, times: list[datetime], now: datetime) -> list[datetime]:
-    on_time = [moment for moment in times if now - moment <= GRACE]
     if schedule.missed == MissedPolicy.ALL:
         return times
     if schedule.missed == MissedPolicy.ONCE:
         return times[-1:]
-    return on_time[-1:]
+    return [moment for moment in times if now - moment <= GRACE][-1:]
 
 
-def _start(schedule: Schedule, moment: datetime) -> list[int]:
-    if Run.all_organizations.filter(schedule=schedule, scheduled_for=moment).exists():
-        return []
-    active = Run.all_organizations.filter(schedule=schedule, status__in=ACTIVE_STATUSES).first()
-    # "Run each" means each: what was missed queues up behind what runs.
-    queues = schedule.overlap == OverlapPolicy.QUEUE or schedule.missed == MissedPolicy.ALL
-    if active is not None and not queues:
-        schedule.note = f"Skipped {moment:%H:%M}: run #{active.number} was still going."
-        return []
-    run, ready = create_run(
-        organization=schedule.organization,
-        actor=Actor.schedule(schedule.name, schedule.pk),
-        target=schedule.node.key if schedule.node else "dag",
-        select=schedule.select,
-        trigger=Trigger.SCHEDULE,
-        schedule=schedule,
-        scheduled_for=moment,
+def _drop_known(dues: list[_Due]) -> None:
+    """Leave out times that have a run already: of a tick that read ``next_run_at`` before another wrote it."""
+    moments = [moment for due in dues for moment in due.moments]
+    if not moments:
+        return
+    rows = Run.all_organizations.filter(
+        schedule__in=[due.schedule.pk for due in dues],
+        scheduled_for__gte=min(moments),
+        scheduled_for__lte=max(moments),
     )
-    schedule.last_run_at = moment
-    logger.info("schedule %s started run %s", schedule.slug, run.number)
+    known = set(rows.values_list("schedule_id", "scheduled_for"))
+    for due in dues:
+        due.moments = [at for at in due.moments if (due.schedule.pk, at) not in known]
+
+
+def _settle_overlaps(dues: list[_Due]) -> list[int]:
+    """What becomes of times that meet an earlier run of their schedule; the ids of steps that can start for it."""
+    active: dict[int | None, list[Run]] = defaultdict(list)
+    rows = Run.all_organizations.filter(
+        schedule__in=[due.schedule.pk for due in dues if due.moments], status__in=ACTIVE_STATUSES
+    )
+    for run in rows.select_related("organization").defer("capsule").order_by("number"):
+        active[run.schedule_id].append(run)
+    ready: list[int] = []
+    for due in dues:
+        if due.moments and (runs := active[due.schedule.pk]):
+            ready += _meet(due, runs)
     return ready
+
+
+def _meet(due: _Due, runs: list[Run]) -> list[int]:
+    schedule = due.schedule
+    # "Run each" means each: what was missed queues up behind what runs.
+    each = schedule.missed == MissedPolicy.ALL
+    if schedule.overlap == OverlapPolicy.SKIP and not each:
+        clock = _clock(schedule, due.moments[0])
+        schedule.note = f"Skipped {clock}: run #{runs[-1].number} was still going."
+        due.moments = []
+        return []
+    ready: list[int] = []
+    if schedule.overlap == OverlapPolicy.CANCEL:
+        # The newest first: no run that waits for another begins only to be cancelled.
+        for run in reversed(runs):
+            locked = Run.all_organizations.select_for_update().get(pk=run.pk)
+            ready += cancel(locked, due.actor) if locked.is_active else []
+            run.refresh_from_db(fields=["status"])
+        runs = [run for run in runs if run.is_active] or runs
+    due.after = runs[-1]
+    return ready
+
+
+def _start(desk: Desk, wave: list[_Due]) -> list[int]:
+    """The run of the first time of each."""
+    ready: list[int] = []
+    for due, made in zip(wave, desk.create([due.request() for due in wave]), strict=True):
+        if isinstance(made, DatanikaError):
+            due.schedule.note, due.moments = str(made), []
+            continue
+        due.schedule.last_run_at, due.after = due.moments.pop(0), made.run
+        ready += made.ready
+    logger.info("%s schedules started a run", len(wave))
+    return ready
+
+
+def _save(rows: list[Schedule]) -> None:
+    """Schedules that came to the same are written by one statement."""
+    alike: dict[tuple[datetime | None, datetime | None, str], list[int]] = defaultdict(list)
+    for row in rows:
+        alike[row.next_run_at, row.last_run_at, row.note[:300]].append(row.pk)
+    for (next_at, last_at, note), ids in alike.items():
+        Schedule.all_organizations.filter(pk__in=ids).update(
+            next_run_at=next_at, last_run_at=last_at, note=note
+        )
+
+
+def _clock(schedule: Schedule, moment: datetime) -> str:
+    return f"{moment.astimezone(ZoneInfo(schedule.time_zone)):%H:%M}"
 
 
 def _note(schedule_id: int, now: datetime, text: str) -> None:
     """A due time that could not start a run: said on the page, and the schedule goes on."""
-    schedule = Schedule.all_organizations.get(pk=schedule_id)
+    schedule = Schedule.all_organizations.select_related("crontab").get(pk=schedule_id)
     schedule.note = text[:300]
-    schedule.next_run_at = next(cron.times_after(schedule.cron, schedule.time_zone, now))
+    schedule.next_run_at = next_start(schedule, now)
     schedule.save(update_fields=["note", "next_run_at"])

@@ -2,8 +2,7 @@
 
 from datetime import timedelta
 
-from django.utils import timezone
-
+from orchestration.engine import clock
 from orchestration.engine.claims import PLATFORM_FULL, ready_steps
 from orchestration.engine.slots import Slots
 from orchestration.models import FINAL_STATUSES, RunStep, Status, Worker
@@ -18,7 +17,7 @@ def waiting_words(step: RunStep) -> str:
         return ""
     if not step.is_ready:
         return _upstream(step)
-    if step.not_before is not None and step.not_before > timezone.now():
+    if step.not_before is not None and step.not_before > clock.now():
         return step.waiting_for
     slots = Slots.now()
     if slots.platform_is_full():
@@ -36,7 +35,7 @@ def queue_position(step: RunStep) -> int:
 
 def living_workers(queue: str | None = None) -> list[Worker]:
     """Workers heard of lately that take new steps, of one queue or of all."""
-    since = timezone.now() - timedelta(seconds=SILENT_SECONDS)
+    since = clock.now() - timedelta(seconds=SILENT_SECONDS)
     rows = Worker.objects.filter(seen_at__gte=since, is_draining=False)
     return [worker for worker in rows if queue is None or queue in worker.queues]
 

@@ -13,10 +13,9 @@ from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 
 from django.db import close_old_connections, connection
-from django.utils import timezone
 
 from common.errors import DatanikaError
-from orchestration.engine import claims, executor
+from orchestration.engine import claims, clock, executor
 from orchestration.models import RunStep, Worker
 
 logger = logging.getLogger("datanika.runs")
@@ -138,7 +137,7 @@ class Workshop:
             self.wake()
 
     def _speak(self) -> None:
-        now = timezone.now()
+        now = clock.now()
         name = claims.worker_name()
         Worker.objects.update_or_create(
             name=name,

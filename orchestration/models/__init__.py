@@ -2,6 +2,7 @@
 
 from orchestration.models.backfills import Backfill, BackfillSlice
 from orchestration.models.graph import Dependency, Node
+from orchestration.models.problems import UnexplainedError
 from orchestration.models.runs import (
     DEFAULT_QUEUE,
     Run,
@@ -11,6 +12,8 @@ from orchestration.models.runs import (
     RunStepResult,
 )
 from orchestration.models.schedules import Schedule
+from orchestration.models.standings import Standing, Tone
+from orchestration.models.upkeep import Upkeep
 from orchestration.models.vocabulary import (
     ACTIVE_STATUSES,
     FINAL_STATUSES,
@@ -41,9 +44,13 @@ __all__ = [
     "RunStepAttempt",
     "RunStepResult",
     "Schedule",
+    "Standing",
     "Status",
     "StepKind",
+    "Tone",
     "Trigger",
+    "UnexplainedError",
+    "Upkeep",
     "UpstreamRule",
     "Worker",
 ]

@@ -19,6 +19,8 @@ class Node(OrganizationOwned):
     )
     #: How many of its upstreams have to succeed.
     rule = models.CharField(max_length=13, choices=UpstreamRule, default=UpstreamRule.ALL_SUCCEEDED)
+    #: When it last succeeded as a whole, its tests included: what freshness windows are measured from.
+    succeeded_at = models.DateTimeField(null=True, blank=True)
 
     class Meta(OrganizationOwned.Meta):
         constraints = [
@@ -37,6 +39,11 @@ class Node(OrganizationOwned):
         if self.pipeline:
             return f"pipeline:{self.pipeline.slug}"
         return f"transformation:{self.transformation.name}" if self.transformation else ""
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return str(self.pipeline or self.transformation or "")
 
     @property
     def is_alive(self) -> bool:

@@ -65,7 +65,18 @@ class Run(OrganizationOwned):
     class Meta(OrganizationOwned.Meta):
         ordering = ["-requested_at", "-pk"]
         indexes = [
-            models.Index(fields=["organization", "-requested_at"], name="run_by_time"),
+            # With what the overview sums up: it reads the index alone.
+            models.Index(
+                fields=["organization", "-requested_at", "status", "rows_loaded"],
+                name="run_by_time",
+            ),
+            models.Index(fields=["organization", "status", "-number"], name="run_by_status"),
+            models.Index(fields=["organization", "target", "-number"], name="run_by_target"),
+            models.Index(
+                fields=["organization", "-number"],
+                condition=Q(has_warnings=True),
+                name="run_with_warnings",
+            ),
             models.Index(fields=["node", "-requested_at"], name="run_by_node"),
             models.Index(
                 fields=["organization"],
@@ -126,6 +137,8 @@ class RunStep(OrganizationOwned):
     )
     #: ``{node key: [upstream node keys within this run]}``.
     nodes = models.JSONField(default=dict)
+    #: ``{node key: engine.rules.Conditions.as_json()}`` of the nodes whose rule or windows are not the usual ones.
+    conditions = models.JSONField(default=dict, blank=True)
     #: Positions of the steps that have to end first.
     upstream = models.JSONField(default=list)
     #: Positions of the steps that wait for this one.
@@ -158,6 +171,8 @@ class RunStep(OrganizationOwned):
     error_code = models.CharField(max_length=60, blank=True)
     error_remedy = models.TextField(blank=True)
     error_detail = models.TextField(blank=True)
+    #: What the other system called it: ``sqlstate:28P01``, ``exit:-9`` (common/signatures.py).
+    error_signature = models.CharField(max_length=80, blank=True)
     #: Errors with one cause share it; empty for a step without an error.
     fingerprint = models.CharField(max_length=16, blank=True)
     #: Of the child and all it started.
@@ -172,6 +187,8 @@ class RunStep(OrganizationOwned):
                 condition=Q(status__in=sorted(ACTIVE_STATUSES)),
                 name="step_active",
             ),
+            # The last steps of a pipeline, for its heartbeat.
+            models.Index(fields=["pipeline", "-id"], name="step_by_pipeline"),
             # What a worker may take, the oldest first.
             models.Index(
                 fields=["queue", "queued_at"],

@@ -36,6 +36,10 @@ class Schedule(Trashable):
     class Meta(Trashable.Meta):
         ordering = ["name", "pk"]
         indexes = [
+            # The list is read in this order, a page at a time.
+            models.Index(
+                fields=["organization", "name", "id"], condition=LIVE, name="schedule_by_name"
+            ),
             # The tick asks for this every second.
             models.Index(
                 fields=["next_run_at"],

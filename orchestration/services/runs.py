@@ -3,14 +3,12 @@
 from collections.abc import Iterable
 
 from django.db import transaction
-from django.utils import timezone
 
-from audit import services as audit
-from audit.actions import AuditAction
 from common.access import Permission
 from common.errors import UserError
-from orchestration.engine import log
-from orchestration.engine.advance import advance, broken_nodes
+from common.graphs import downstream_of, reach
+from orchestration.engine.advance import broken_nodes
+from orchestration.engine.cancelling import cancel
 from orchestration.errors import RunNotActive, RunStillActive
 from orchestration.graph import graph_of
 from orchestration.models import (
@@ -80,15 +78,7 @@ def cancel_run(*, run: Run, actor: Actor) -> Run:
     run = Run.objects.for_organization(run.organization).select_for_update().get(pk=run.pk)
     if not run.is_active:
         raise RunNotActive(f"Run #{run.number} has ended already.")
-    if run.cancel_requested_at is not None:
-        return run
-    run.cancel_requested_at, run.cancelled_by = timezone.now(), actor.label
-    run.save(update_fields=["cancel_requested_at", "cancelled_by"])
-    log.note(run, "warn", f"Cancelled by {actor.label}.")
-    audit.record(
-        organization=run.organization, actor=actor, action=AuditAction.RUN_CANCELLED, target=run
-    )
-    ring_on_commit(advance(run.pk))
+    ring_on_commit(cancel(run, actor))
     run.refresh_from_db()
     return run
 
@@ -101,13 +91,7 @@ def retry_run(*, run: Run, actor: Actor, from_failure: bool = False) -> Run:
         raise RunStillActive(
             f"Run #{run.number} has not ended yet.", remedy="Cancel it first, or wait."
         )
-    only = None
-    if from_failure:
-        steps = list(RunStep.objects.for_organization(run.organization).filter(run=run))
-        living = graph_of(run.organization).nodes
-        only = {key for key in broken_nodes(steps) if key in living}
-        if not only:
-            raise UserError("Nothing of this run failed.", remedy="Run it again as a whole.")
+    only, succeeded = _from_failure(run) if from_failure else (None, frozenset[str]())
     again, ready = create_run(
         organization=run.organization,
         actor=actor,
@@ -117,6 +101,19 @@ def retry_run(*, run: Run, actor: Actor, from_failure: bool = False) -> Run:
         options=options_of(run),
         retry_of=run,
         only=only,
+        succeeded=succeeded,
     )
     ring_on_commit(ready)
     return again
+
+
+def _from_failure(run: Run) -> tuple[set[str], frozenset[str]]:
+    """What failed with everything behind it, as far as it still exists, and what need not be done again."""
+    steps = list(RunStep.objects.for_organization(run.organization).filter(run=run))
+    edges = [(up, key) for step in steps for key, ups in step.nodes.items() for up in ups]
+    again = reach(broken_nodes(steps), downstream_of(edges))
+    succeeded = {key for step in steps for key in step.nodes} - again
+    only = again & graph_of(run.organization).nodes.keys()
+    if not only:
+        raise UserError("Nothing of this run failed.", remedy="Run it again as a whole.")
+    return only, frozenset(succeeded)

@@ -7,6 +7,8 @@ from connections.models import Connection
 from orchestration import services
 from orchestration.models import Run, Schedule
 from orchestration.tests import factories as make
+from orchestration.tests.backfilling import MERGED, Committing, Filling
+from pipelines.tests.loaded import make_loaded
 from tenants.models import Organization
 
 
@@ -53,3 +55,20 @@ def schedule(organization: Organization, stand: Connection, editor: Person) -> S
         time_zone="Europe/Berlin",
         target="pipeline:orders",
     )
+
+
+@pytest.fixture
+def filling(
+    organization: Organization,
+    editor: Person,
+    django_capture_on_commit_callbacks: Committing,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Filling:
+    """A shop for backfills, as if it had been loaded."""
+    # The bell alone: what it would wake is done by ``Filling.work``.
+    monkeypatch.setattr("orchestration.services.backfills.ring", lambda steps: None)
+    monkeypatch.setattr("orchestration.tasks.ring", lambda steps, **_: None)
+    shop = make_loaded(organization, editor, MERGED)
+    shop.pipeline.cursors = {"orders": {"column": "updated_at", "value": "2024-01-04"}}
+    shop.pipeline.save(update_fields=["cursors"])
+    return Filling(shop, django_capture_on_commit_callbacks)

@@ -1,7 +1,7 @@
 """Cron against times written down by hand."""
 
 import itertools
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -98,3 +98,87 @@ def test_an_unknown_zone_names_the_field() -> None:
 
 def test_words() -> None:
     assert cron.in_words("30 7 * * 1-5") == "At 07:30, Monday through Friday"
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("*/15 * * * *", "Every 15 minutes"),
+        ("*/7 * * * *", "Every hour at minutes 0, 7, 14, 21, 28, 35, 42, 49 and 56"),
+        ("0 */2 * * *", "Every 2 hours"),
+        ("5 9-17 * * *", "Every hour at minute 5 from 09:00 to 17:59"),
+        ("0,30 6 * * *", "At 06:00 and 06:30"),
+        ("0 0 13 * 5", "At 00:00, on day 13 of the month or on Friday"),
+        (
+            "0 0 */2 * 1",
+            "At 00:00, on every second day from day 1 of the month if that is also on Monday",
+        ),
+        ("0 0 13 * *", "At 00:00, on day 13 of the month"),
+        ("0 6 * * sun", "At 06:00, on Sunday"),
+        ("0 6 * * 7", "At 06:00, on Sunday"),
+        ("0 6 * * fri-sun", "At 06:00, Friday through Sunday"),
+        ("0 12 1-7 jan,jul *", "At 12:00, on days 1 through 7 of the month, in January and July"),
+        (
+            "0 12 L * 5#2",
+            "At 12:00, on the last day of the month or on the second Friday of the month",
+        ),
+        # One of the two fits every day.
+        ("0 0 1-31 * 1", "At 00:00"),
+        ("@daily", "At 00:00"),
+    ],
+)
+def test_words_of(expression: str, words: str) -> None:
+    assert cron.in_words(expression) == words
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("0 6 L * *", "2026-01-31 06:00, 2026-02-28 06:00, 2026-03-31 06:00"),
+        ("0 6 LW * *", "2026-01-30 06:00, 2026-02-27 06:00, 2026-03-31 06:00"),
+        ("0 6 * * 2#1", "2026-01-06 06:00, 2026-02-03 06:00, 2026-03-03 06:00"),
+        ("0 6 * * friL", "2026-01-30 06:00, 2026-02-27 06:00, 2026-03-27 06:00"),
+        ("@monthly", "2026-02-01 00:00, 2026-03-01 00:00, 2026-04-01 00:00"),
+    ],
+)
+def test_days_that_depend_on_the_month(expression: str, expected: str) -> None:
+    assert starts(expression) == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("60 * * * *", "the minute 60 is not from 0 to 59"),
+        ("0 0 * 13 *", "the month 13 is not from 1 to 12"),
+        ("0 0 * foo *", "'FOO' is no month"),
+        ("50-10 * * * *", "the range 50-10 runs backwards"),
+        ("*/90 * * * *", "a step of 90 does not fit"),
+        ("*/0 * * * *", "a step of 0 does not fit"),
+        ("0 0 ? * 1", "'?' is no day of month"),
+        ("1,,2 * * * *", "'' is no minute"),
+        ("0 0 31 2,4 *", "there is no such day"),
+    ],
+)
+def test_the_reason_is_said(expression: str, reason: str) -> None:
+    with pytest.raises(InvalidCron) as caught:
+        cron.fields_of(expression)
+    assert reason in caught.value.message
+    assert caught.value.remedy
+
+
+def outcomes(expression: str, day: datetime, count: int) -> str:
+    found = itertools.islice(cron.starts_after(expression, "Europe/Berlin", day), count)
+    return ", ".join(f"{start.wall:%H:%M} {start.outcome}" for start in found)
+
+
+def test_what_a_change_of_the_clock_does_is_told() -> None:
+    spring, autumn = datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC)
+    spring, autumn = spring.replace(hour=0, minute=30), autumn.replace(hour=0) - timedelta(hours=1)
+    assert outcomes("*/30 1-3 * * *", spring, 4) == (
+        "02:00 skipped, 02:30 skipped, 03:00 usual, 03:30 usual"
+    )
+    assert outcomes("0,30 2,3 * * *", spring, 2) == "02:00 moved, 03:30 usual"
+    assert outcomes("0,30 2 * * *", autumn, 2) == "02:00 once, 02:30 once"
+    assert outcomes("*/30 2 * * *", autumn, 4) == (
+        "02:00 first, 02:30 first, 02:00 second, 02:30 second"
+    )

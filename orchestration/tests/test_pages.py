@@ -132,7 +132,7 @@ def test_run_page_of_a_failure(
     assert "Orders failed." in reading
     assert "Run again" not in reading
     fragment = get(editor.client, url, htmx=True)
-    assert fragment.count("hx-swap-oob") == 5
+    assert fragment.count("hx-swap-oob") == 6
     assert "data-poll" not in fragment  # it has ended
     assert "data-poll" in get(
         editor.client, f"{client_urls}/runs/{_queued(failed_run)}/", htmx=True

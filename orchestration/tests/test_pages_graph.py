@@ -29,11 +29,11 @@ def test_lineage(
         assert name in listed
     panel = get(editor.client, f"{url}?node=transformation:stg_orders&panel=1", htmx=True)
     assert "<html" not in panel
-    assert "Build with upstream" in panel
+    assert "runs/prepare/?target=transformation%3Astg_orders&amp;select=%2Bstg_orders" in panel
     assert "2 nodes" in panel
     reading = get(viewer.client, f"{url}?node=transformation:stg_orders")
     assert "Reads from" in reading
-    assert "Build with upstream" not in reading
+    assert "runs/prepare/" not in reading.partition("dag-side")[2]
     for query, count in (
         ("kind=pipeline", 2),
         ("tag=nightly", 1),
@@ -55,13 +55,54 @@ def test_dependencies(editor: Person, viewer: Person, client_urls: str, stand: C
     response = editor.client.post(url, back)
     assert response.status_code == 422
     text = response.content.decode()
-    assert re.search("This would be a circle: pipeline:(orders|users) → pipeline:", text)
+    assert re.search(r"This would be a circle: “(Orders|Users)” \(pipeline\) → “", text)
     assert '<option value="pipeline:users" selected>' in text
     dependency = Dependency.all_organizations.get()
     url = f"{client_urls}/lineage/dependencies/{dependency.pk}/delete/"
     assert viewer.client.post(url).status_code == 403
     assert editor.client.post(url).status_code == 302
     assert not Dependency.all_organizations.exists()
+
+
+def test_rules_and_windows_on_pages(
+    editor: Person, viewer: Person, client_urls: str, stand: Connection
+) -> None:
+    create = f"{client_urls}/lineage/dependencies/create/"
+    edge = {"upstream": "pipeline:orders", "downstream": "pipeline:users"}
+    bad = editor.client.post(create, edge | {"amount": "400", "unit": "86400"})
+    assert "between one minute and 366 days" in bad.content.decode()
+    window = {"amount": "26", "unit": "3600", "rule": "any_succeeded"}
+    assert editor.client.post(create, edge | window).status_code == 302
+    page = get(editor.client, f"{client_urls}/lineage/?node=pipeline:users")
+    assert "fresh within 26 hours" in page
+    assert "At least one has succeeded" in page
+    dependency = Dependency.all_organizations.get()
+    assert (dependency.max_age_seconds, dependency.downstream.rule) == (93_600, "any_succeeded")
+    edit = f"{client_urls}/lineage/dependencies/{dependency.pk}/edit/"
+    assert viewer.client.get(edit).status_code == 403
+    assert 'value="26"' in get(editor.client, edit)
+    assert editor.client.post(edit, {"amount": ""}).status_code == 302
+    dependency.refresh_from_db()
+    assert dependency.max_age_seconds is None
+    rule = {"node": "pipeline:users", "rule": "all_finished"}
+    assert viewer.client.post(f"{client_urls}/lineage/rule/", rule).status_code == 403
+    assert editor.client.post(f"{client_urls}/lineage/rule/", rule).status_code == 302
+    dependency.downstream.refresh_from_db()
+    assert dependency.downstream.rule == "all_finished"
+
+
+def test_a_run_is_shown_before_it_starts(
+    editor: Person, viewer: Person, client_urls: str, stand: Connection
+) -> None:
+    url = f"{client_urls}/runs/prepare/"
+    assert viewer.client.get(url).status_code == 403
+    page = get(editor.client, f"{url}?target=transformation:stg_orders&select=%2Bstg_orders")
+    assert "2 nodes" in page
+    assert "after 1" in page
+    part = get(editor.client, f"{url}?select=tag:nigthly", htmx=True)
+    assert "<html" not in part
+    assert "Did you mean tag:nightly?" in part
+    assert not Run.all_organizations.exists()
 
 
 def test_schedule_form(

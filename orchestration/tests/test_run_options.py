@@ -21,6 +21,7 @@ from pipelines import services as pipelines
 from pipelines.definition import PipelineDefinition
 from pipelines.models import Pipeline
 from tenants.models import Organization
+from tenants.selectors import limits_of
 
 pytestmark = pytest.mark.django_db
 
@@ -53,7 +54,7 @@ def request(organization: Organization, target: str = "pipeline:orders", **asked
 def spec_of(run: Run, name: str = "orders") -> dict[str, Any]:
     """What the child of the step would be given."""
     step = make.take(make.step_named(run, name))
-    _entry, spec, _writable = executor._order(step, Reporter(step))
+    _entry, spec, _writable = executor._order(step, Reporter(step), limits_of(step.organization))
     return spec
 
 
@@ -131,7 +132,7 @@ def test_only_the_target_is_asked(organization: Organization, ranged: Pipeline) 
     assert spec_of(run)["options"] == AS_JSON
     RunStep.all_organizations.filter(run=run).update(status="succeeded")
     other = make.step_named(run, "users")
-    RunStep.all_organizations.filter(pk=other.pk).update(status="queued")
+    RunStep.all_organizations.filter(pk=other.pk).update(status="queued", is_ready=True)
     assert spec_of(run, "users")["options"]["resources"] == []
     old = request(organization, full_refresh=True, target="dag")
     assert old.options["full_refresh"]

@@ -108,6 +108,11 @@ class PipelineSerializer(serializers.Serializer[Pipeline]):
     slug = serializers.SlugField(read_only=True)
     name = serializers.CharField(max_length=80)
     description = serializers.CharField(required=False, allow_blank=True)
+    tags = serializers.ListField(
+        child=serializers.CharField(max_length=60),
+        required=False,
+        help_text="Selections find it by `tag:<tag>`.",
+    )
     # The stubs know Field.source; a declared field is taken out of the class.
     source = serializers.SlugField(  # type: ignore[assignment]
         help_text="The slug of a connection; fixed once created."

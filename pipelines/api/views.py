@@ -37,13 +37,15 @@ class PipelineList(OrganizationAPIView):
         summary="List pipelines",
         tags=_TAGS,
         parameters=[
-            OpenApiParameter("q", str, description="Part of a name, a schema or a connection.")
+            OpenApiParameter("q", str, description="Part of a name, a schema or a connection."),
+            OpenApiParameter("tag", str, description="Only those that have this tag."),
         ],
         responses=PipelineSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
         """By name, a page at a time."""
-        rows = list_pipelines(self.organization, text=request.query_params.get("q", ""))
+        query = request.query_params
+        rows = list_pipelines(self.organization, text=query.get("q", ""), tag=query.get("tag", ""))
         return self.page(rows, PipelineSerializer, ordering=("name", "pk"))
 
     @extend_schema(

@@ -8,6 +8,7 @@ from pipelines.definition.resource import ResourceDefinition
 from pipelines.definition.rules import check_resource
 from pipelines.definition.values import (
     IDENTIFIER,
+    check_tags,
     choice,
     contract,
     items,
@@ -31,6 +32,7 @@ class PipelineDefinition:
     dataset: str
     mode: Mode
     description: str = ""
+    tags: tuple[str, ...] = ()
     source_schema: str = ""
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -47,6 +49,7 @@ class PipelineDefinition:
         return cls(
             name=text(data, "name", "", 1000),
             description=text(data, "description", "", 10_000),
+            tags=names(data, "tags", "", "tags"),
             dataset=text(data, "dataset", "", 1000),
             mode=choice(Mode, data, "mode", ""),
             source_schema=text(data, "source_schema", "", 255),
@@ -89,6 +92,7 @@ class PipelineDefinition:
                 field="dataset",
                 remedy="Use lower-case letters, digits and underscores, beginning with a letter.",
             )
+        check_tags(self.tags)
         self._check_mode()
         unique([r.name for r in self.resources], "name")
         # Upper and lower case are one in some destinations.
@@ -156,7 +160,7 @@ def _check_query(resource: ResourceDefinition, where: str) -> None:
         )
 
 
-_FIRST = ("name", "description", "mode", "dataset")
+_FIRST = ("name", "description", "tags", "mode", "dataset")
 #: In the order people read them.
 PIPELINE_KEYS = (
     *_FIRST,

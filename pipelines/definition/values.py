@@ -14,6 +14,7 @@ C = TypeVar("C", bound=TextChoices)
 
 #: Names we create in the destination: safe unquoted everywhere.
 IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
+_TAG = re.compile(r"[\w.:/-]+")
 CONTRACT_KEYS = ("tables", "columns", "data_type")
 
 
@@ -103,6 +104,17 @@ def names(
             f"{long[0][:40]!r}… is longer than 255 characters.", field=at(where, key)
         )
     return found
+
+
+def check_tags(tags: Iterable[str]) -> None:
+    """Refuse what a selection could not name as ``tag:…``."""
+    for tag in tags:
+        if len(tag) > 60 or not _TAG.fullmatch(tag):
+            raise InvalidPipeline(
+                f"{tag[:60]!r} cannot be a tag.",
+                field="tags",
+                remedy="Use up to 60 letters, digits, hyphens, underscores, dots, colons or slashes.",
+            )
 
 
 def contract(data: dict[str, Any], where: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ import duckdb
 import psycopg
 
 from common.errors import DatanikaError, TransientError, UserError
+from common.signatures import signature_of, signature_of_class
 
 
 class DiskFull(UserError):
@@ -153,8 +154,15 @@ def near(name: str, candidates: Sequence[str]) -> str:
 
 def translate(error: BaseException, what: str) -> DatanikaError:
     """The error to show for ``error``. ``what`` opens the sentence ("Reading public.orders")."""
-    if isinstance(error, DatanikaError):
-        return error
+    found = error if isinstance(error, DatanikaError) else _translated(error, what)
+    # It may be raised far from here, where nothing links it to its cause any more.
+    found.signature = found.signature or signature_of(error)
+    if found is not error and not found.signature:
+        found.signature = signature_of_class(error)
+    return found
+
+
+def _translated(error: BaseException, what: str) -> DatanikaError:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return _disk_full(str(error))
     if isinstance(error, psycopg.Error):

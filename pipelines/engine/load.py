@@ -372,6 +372,7 @@ class Load:
             remedy=failures[0].remedy or "Correct what they name and run again.",
             detail=failures[0].detail,
         )
+        error.signature = failures[0].signature
         error.code = (
             failures[0].code if len({one.code for one in failures}) == 1 else "tables_failed"
         )

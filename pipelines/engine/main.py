@@ -6,6 +6,7 @@ from typing import Any
 
 import dlt
 
+from connections.connectors.attempts import take_over
 from pipelines.engine import looks
 from pipelines.engine.endpoints import Limits
 from pipelines.engine.ends import destination_of, directories_of, locked, reader_of
@@ -24,6 +25,7 @@ def load(spec: dict[str, Any], emit: Emit) -> None:
     started = time.monotonic()
     with locked(Path(spec["work_dir"])), Session(Limits.from_spec(spec)) as session:
         try:
+            take_over(spec, "source", "destination")
             destination = destination_of(spec, session)
             job = Load(spec, session, destination, lambda: reader_of(spec, session), reporter)
             summary = job.run()

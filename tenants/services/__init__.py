@@ -14,6 +14,7 @@ from tenants.services.invitations import (
 from tenants.services.memberships import add_member, change_role, remove_member
 from tenants.services.organizations import create_organization, set_up, update_organization
 from tenants.services.people import create_user, record_session, rename_user
+from tenants.services.platform import check_platform, update_platform
 
 __all__ = [
     "API_KEY_PREFIX",
@@ -21,6 +22,7 @@ __all__ = [
     "accept_invitation",
     "add_member",
     "change_role",
+    "check_platform",
     "create_organization",
     "create_user",
     "find_invitation",
@@ -36,4 +38,5 @@ __all__ = [
     "revoke_invitation",
     "set_up",
     "update_organization",
+    "update_platform",
 ]

@@ -11,6 +11,7 @@ from audit.actions import AuditAction
 from common.access import Permission, Role
 from common.errors import PermissionDenied, UserError
 from common.scoping import unique_slug
+from tenants import limits
 from tenants.actors import Actor
 from tenants.errors import SetUpAlready
 from tenants.models import Membership, Organization, User
@@ -65,8 +66,13 @@ def update_organization(
     time_zone: str,
     default_schema: str,
     max_concurrent_runs: int | None = None,
+    operated: dict[str, Any] | None = None,
 ) -> Organization:
-    """Change the settings. ``max_concurrent_runs`` is the installation's to give: operators only."""
+    """Change the settings.
+
+    ``max_concurrent_runs`` and ``operated`` (some of ``queue`` and the limits of a step, where None takes the
+    platform's) are the installation's to give: operators only.
+    """
     actor.require(Permission.MANAGE_ORGANIZATION)
     before = _settings_of(organization)
     organization.name = required(name, "name")
@@ -74,6 +80,8 @@ def update_organization(
     organization.default_schema = _schema_name(default_schema)
     if max_concurrent_runs is not None:
         organization.max_concurrent_runs = _limit(max_concurrent_runs, actor)
+    for field, value in _operated(operated or {}, actor).items():
+        setattr(organization, field, value)
     after = _settings_of(organization)
     if before == after:
         return organization
@@ -89,8 +97,22 @@ def update_organization(
 
 
 def _settings_of(organization: Organization) -> dict[str, Any]:
-    names = ("name", "time_zone", "default_schema", "max_concurrent_runs")
-    return {name: getattr(organization, name) for name in names}
+    names = ("name", "time_zone", "default_schema", "max_concurrent_runs", "queue")
+    return {name: getattr(organization, name) for name in (*names, *limits.STEP_LIMITS)}
+
+
+def _operated(values: dict[str, Any], actor: Actor) -> dict[str, Any]:
+    if values and actor.kind != "operator":
+        raise PermissionDenied(
+            "The queue and the limits of steps are set by the operator of this installation.",
+            field=next(iter(values)),
+        )
+    for name, value in values.items():
+        if name == "queue":
+            limits.check_queue(value)
+        else:
+            limits.check(name, value)
+    return values
 
 
 def _known_zone(name: str) -> str:

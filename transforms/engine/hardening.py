@@ -31,6 +31,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from jinja2.sandbox import SandboxedEnvironment
 
 from common.errors import DatanikaError
+from transforms.engine.marks import remember_states
 
 #: Harmless and needed by drivers; nothing else of the parent's environment stays in a dbt process.
 KEPT_ENVIRONMENT: Final = ("TZ", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -79,6 +80,7 @@ def apply(environment: Mapping[str, str], *, read_only: bool) -> None:
     _hide_objects()
     _refuse_python()
     _lock_duckdb(read_only=read_only)
+    remember_states()
     if read_only:
         _patch(PostgresConnectionManager, "open", classmethod(_open_read_only))
 

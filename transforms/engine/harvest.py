@@ -15,6 +15,7 @@ from google.protobuf.json_format import MessageToDict
 from common.errors import UserError
 from transforms.engine.events import Reporter
 from transforms.engine.failures import clean, explain
+from transforms.engine.marks import mark_of
 from transforms.engine.project import ProjectRows
 from transforms.engine.warehouse import LOOK_SECONDS, SAMPLE_ROWS, Relation, Warehouse
 
@@ -43,6 +44,8 @@ class Outcome:
     name: str
     status: str
     message: str
+    #: The mark of what failed, empty for the rest.
+    signature: str = ""
 
 
 @dataclass
@@ -103,8 +106,10 @@ class Harvest:
             if uid in self.outcomes:
                 return
             result = self._result(node, info, run)
+            failed = result["status"] == "failed"
+            mark = mark_of(run["status"], run.get("message") or "") if failed else ""
             self.outcomes[uid] = Outcome(
-                result["kind"], result["name"], result["status"], result["message"]
+                result["kind"], result["name"], result["status"], result["message"], mark
             )
             self.reporter.result(result)
             self.reporter.log(

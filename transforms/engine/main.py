@@ -13,6 +13,7 @@ from dbt.contracts.graph.manifest import Manifest
 from dbt.version import __version__ as dbt_version
 
 from common.errors import DatanikaError, TransientError, UserError
+from connections.connectors.attempts import take_over
 from transforms.engine import warehouse
 from transforms.engine.events import Emit, Reporter
 from transforms.engine.failures import (
@@ -42,6 +43,7 @@ def build(spec: dict[str, Any], emit: Emit) -> None:
         started = time.monotonic()
         rows = ProjectRows.from_spec(spec["project"])
         names = _selected(rows, spec["select"])
+        take_over(spec, "warehouse")
         workspace = open_workspace(spec, rows, read_only=False)
         beside = warehouse.open_for_build(workspace.output)
         try:
@@ -231,14 +233,18 @@ def _report_failures(harvest: Harvest, beside: warehouse.Warehouse | None) -> No
     more = f" and {len(failed) - len(shown)} more" if len(failed) > len(shown) else ""
     skipped = harvest.count(status="skipped")
     behind = f" Skipped behind it: {skipped}." if skipped else ""
+    error: UserError
     if models:
-        raise TransformFailed(
+        error = TransformFailed(
             f"Failed: {words}{more}.{behind}", remedy="Correct the SQL and run it again."
         )
-    raise TestFailed(
-        f"Tests failed: {words}{more}.{behind}",
-        remedy="Look at the failing rows, or give the test the severity warn.",
-    )
+    else:
+        error = TestFailed(
+            f"Tests failed: {words}{more}.{behind}",
+            remedy="Look at the failing rows, or give the test the severity warn.",
+        )
+    error.signature = shown[0].signature
+    raise error
 
 
 def _summary(harvest: Harvest, manifest: Manifest, seconds: float) -> dict[str, Any]:

@@ -6,16 +6,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from common.supervisor import Supervisor
 from datanika_site.demo.build import EMAIL, PASSWORD, Demo, build, check_connections, count_flights
 from datanika_site.demo.summary import summary_lines
 from datanika_site.preparation import forget_old_bells, prepare
-from datanika_site.processes import (
-    Supervisor,
-    beat_command,
-    check_port,
-    web_command,
-    worker_command,
-)
+from datanika_site.processes import check_port, supervisor_of
 from orchestration import services
 from orchestration.following import follow, progress_of
 from orchestration.models import Run, Status, Trigger
@@ -47,10 +42,8 @@ class Command(BaseCommand):
         self.stdout.write("Preparing the database and the static files …")
         prepare()
         forget_old_bells()
-        commands = {"worker": worker_command(), "beat": beat_command()}
-        if serve:
-            commands["web"] = web_command(options["host"], options["port"])
-        supervisor = Supervisor(commands, say=self.stdout.write)
+        port = options["port"] if serve else 0
+        supervisor = supervisor_of(say=self.stdout.write, host=options["host"], port=port)
         supervisor.start()
         try:
             # Meanwhile the worker imports dlt and dbt.

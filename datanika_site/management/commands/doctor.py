@@ -15,7 +15,8 @@ _MARKS = {"ok": "ok  ", "warn": "warn", "failed": "FAIL"}
 
 class Command(BaseCommand):
     help = (
-        "Check keys, disk, database, broker, sandbox and engines; status 1 when something has failed."
+        "Check keys, disk, database, workers, queue, scheduler, retention, limits, broker, sandbox and engines;"
+        " status 1 when something has failed."
         " Example: datanika doctor --json"
     )
     requires_system_checks: list[str] = []

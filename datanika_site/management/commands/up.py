@@ -7,13 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from datanika_site.preparation import forget_old_bells, prepare
-from datanika_site.processes import (
-    Supervisor,
-    beat_command,
-    check_port,
-    web_command,
-    worker_command,
-)
+from datanika_site.processes import become_supervisor, check_port
 
 
 class Command(BaseCommand):
@@ -31,16 +25,7 @@ class Command(BaseCommand):
         self.stdout.write("Preparing the database and the static files …")
         prepare()
         forget_old_bells()
-        supervisor = Supervisor(
-            {
-                "web": web_command(host, port),
-                "worker": worker_command(),
-                "beat": beat_command(),
-            },
-            say=self.stdout.write,
-        )
-        supervisor.start()
         mode = "SQLite, no broker server" if settings.EMBEDDED else "PostgreSQL"
         shown = "localhost" if host in {"127.0.0.1", "0.0.0.0", "::"} else host  # noqa: S104
         self.stdout.write(f"Datanika is at http://{shown}:{port}/ ({mode}). Ctrl-C ends it.")
-        supervisor.run()
+        become_supervisor(host, port)

@@ -1,4 +1,4 @@
-"""Workers killed in the middle of a load: nothing lost, nothing doubled, and the run says that it was resumed."""
+"""The embedded mode: a worker killed in the middle of a load loses and doubles nothing, and the run says so."""
 
 from collections.abc import Iterator
 from pathlib import Path

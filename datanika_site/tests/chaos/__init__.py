@@ -1,0 +1,1 @@
+"""Real processes, servers and machines, ended in the middle of what they do (``make chaos``)."""

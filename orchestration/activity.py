@@ -1,0 +1,48 @@
+"""What goes on now, and what waits for what."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Count
+
+from orchestration.models import ACTIVE_STATUSES, Run, RunStep, Status
+from tenants.models import Organization
+
+SHOWN_RUNNING = SHOWN_QUEUED = 5
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What goes on now: runs that run, runs that wait with what they wait for, and how many there are."""
+
+    running: list[Run]
+    running_count: int
+    queued: list[Run]
+    queued_count: int
+
+
+def activity(organization: Organization) -> Activity:
+    rows = Run.objects.for_organization(organization).filter(status__in=ACTIVE_STATUSES).order_by()
+    counted = dict(rows.values_list("status").annotate(Count("pk")))
+    slim = rows.defer("capsule", "error")
+    running = slim.filter(status=Status.RUNNING).order_by("-number")[:SHOWN_RUNNING]
+    queued = list(slim.filter(status=Status.QUEUED).order_by("number")[:SHOWN_QUEUED])
+    tell_waits(organization, queued)
+    return Activity(
+        running=list(running),
+        running_count=counted.get(Status.RUNNING, 0),
+        queued=queued,
+        queued_count=counted.get(Status.QUEUED, 0),
+    )
+
+
+def tell_waits(organization: Organization, runs: Iterable[Run]) -> None:
+    """Gives each run what its first waiting step waits for, as ``waits``."""
+    found = list(runs)
+    steps = RunStep.objects.for_organization(organization).filter(
+        run__in=[run.pk for run in found], status=Status.QUEUED
+    )
+    told = steps.exclude(waiting_for="").order_by("-position")
+    reasons = dict(told.values_list("run_id", "waiting_for"))
+    for run in found:
+        run.waits = reasons.get(run.pk, "")  # type: ignore[attr-defined]
