@@ -129,6 +129,7 @@ def error_of(event: dict[str, Any]) -> DatanikaError:
         detail=event.get("detail", ""),
     )
     error.code = event.get("code", error.code)
+    error.signature = event.get("signature", "")
     return error
 
 

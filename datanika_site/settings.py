@@ -277,7 +277,8 @@ if CELERY_BROKER_URL.startswith("redis"):
     # A request must not wait for a broker that is away: the rows are there, and workers look by themselves.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         **dict.fromkeys(("max_retries", "interval_start", "interval_step", "interval_max"), 0),
-        **{"socket_connect_timeout": 2, "socket_timeout": 5},
+        "socket_connect_timeout": 2,
+        "socket_timeout": 5,
     }
     # Rate limits of the sign-in count across all web processes.
     CACHES = {

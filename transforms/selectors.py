@@ -163,12 +163,14 @@ def page_of_transformations(
     """
     key = {"name": ("name",), "rows": ("row_count", "name"), "built": ("built_at", "name")}
     fields = key.get(sort.removeprefix("-"), ("folder", "name"))
-    order = [F(fields[0]).asc(nulls_first=True), *fields[1:], "pk"]
+    order: list[Any] = [F(fields[0]).asc(nulls_first=True), *fields[1:], "pk"]
     rows = _matching(organization, wanted).order_by(*order)
     if sort.startswith("-"):
         rows = rows.reverse()
-    found = rows.values_list("pk", "tags") if wanted.tag else rows.values_list("pk", "pk")
-    keys = [pk for pk, tags in found if not wanted.tag or wanted.tag in tags]
+    keys = list(rows.values_list("pk", flat=True))
+    if wanted.tag:
+        tags = dict(rows.values_list("pk", "tags"))
+        keys = [pk for pk in keys if wanted.tag in tags[pk]]
     shown = keys[start : start + size]
     everything = Transformation.objects.for_organization(organization).filter(pk__in=shown)
     by_key = {row.pk: row for row in everything.select_related("connection")}

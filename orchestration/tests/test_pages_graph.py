@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from conftest_site import Person
 from connections.models import Connection
-from orchestration import views_schedules
+from orchestration import schedule_page
 from orchestration.models import Dependency, Run, Schedule
 from orchestration.tests.pages import get
 from tenants.models import Organization
@@ -145,7 +145,7 @@ def test_schedule_form(
 def test_schedule_preview(editor: Person, client_urls: str) -> None:
     url = f"{client_urls}/schedules/preview/"
     text = get(editor.client, f"{url}?cron=0+6+*+*+*&time_zone=UTC", htmx=True)
-    assert len(re.findall("<li>", text)) == 5
+    assert len(re.findall("<li>", text)) == 10
     assert "At 06:00" in text
     assert "5 fields" in get(editor.client, f"{url}?cron=0+6&time_zone=UTC", htmx=True)
     assert "Mars" in get(editor.client, f"{url}?cron=0+6+*+*+*&time_zone=Mars", htmx=True)
@@ -155,10 +155,10 @@ def test_schedule_preview(editor: Person, client_urls: str) -> None:
 
 def test_the_preview_says_when_clocks_change(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timezone, "now", lambda: datetime(2026, 10, 23, tzinfo=UTC))
-    preview = views_schedules.preview_of("30 6 * * *", "Europe/Berlin")
+    preview = schedule_page.preview_of("30 6 * * *", "Europe/Berlin")
     assert "from UTC+02:00 to UTC+01:00" in preview.shift
     assert "24 Oct" in preview.shift
-    assert views_schedules.preview_of("30 6 * * *", "UTC").shift == ""
+    assert schedule_page.preview_of("30 6 * * *", "UTC").shift == ""
 
 
 def test_schedule_list(

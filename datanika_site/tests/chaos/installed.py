@@ -189,6 +189,7 @@ class Installed:
         """After a scenario: its machines and beats go, web and servers stay."""
         for machine in self.machines:
             machine.close()
+            shutil.rmtree(machine.own)
         self.machines.clear()
         for started in self.here:
             if started is not self.web:
