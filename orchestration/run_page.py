@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from common.ui.formats import format_count
 from common.ui.timeline import Timeline, TimelineStep, build_timeline
 from orchestration import links
+from orchestration.engine.waiting import tell
 from orchestration.explanations import ExplainedStep, explain_step
 from orchestration.models import (
     Run,
@@ -169,6 +170,7 @@ class RunView:
 def view_of(run: Run) -> RunView:
     """The run as of now, in a handful of queries however many steps it has."""
     rows = steps_of(run)
+    tell(rows)
     results = results_of(run.organization, rows)
     several = sum(step.kind == StepKind.PIPELINE for step in rows) > 1
     steps = [_step_view(run, step, results.get(step.pk, []), several=several) for step in rows]

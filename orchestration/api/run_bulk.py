@@ -48,6 +48,7 @@ class RunsCancel(OrganizationAPIView):
     pagination_class = None
 
     @extend_schema(
+        operation_id="runs_cancel_many",
         summary="Cancel several runs",
         request=BulkSerializer,
         responses=OutcomeSerializer,
@@ -65,6 +66,7 @@ class RunsRetry(OrganizationAPIView):
     pagination_class = None
 
     @extend_schema(
+        operation_id="runs_retry_many",
         summary="Run several again",
         request=BulkRetrySerializer,
         responses=OutcomeSerializer,

@@ -13,6 +13,7 @@ from common.api import KnownKeys
 from common.errors import UserError
 from orchestration import services
 from orchestration.api.run_logs import RunView
+from orchestration.engine.waiting import tell
 from orchestration.models import Run, RunStep, RunStepAttempt, RunStepResult, Status, Trigger
 from orchestration.run_attempts import attempts_of
 from orchestration.run_filters import PERIODS, RunFilter, runs_of
@@ -352,6 +353,7 @@ class RunSteps(RunView):
         """Every step in order, with what came of each table, transformation and test."""
         run = self.run(number)
         steps = steps_of(run)
+        tell(steps)
         context = {
             "results": results_of(self.organization, steps),
             "attempts": attempts_of(run, steps),

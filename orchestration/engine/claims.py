@@ -18,7 +18,7 @@ from tenants.selectors import platform_settings
 
 _JOINS = ("organization", "run", "pipeline__source", "pipeline__destination", "connection")
 #: Steps that one look for work considers; what stands behind them waits for the next look.
-MOST_CONSIDERED = 2_000
+MOST_CONSIDERED, FIRST_CONSIDERED = 2_000, 20
 PLATFORM_FULL = "one of the places of the platform, all in use"
 
 
@@ -145,6 +145,9 @@ def _candidates(queues: Collection[str]) -> Iterator[int]:
         connection_id__in={b.connection_id for b in slots.running if b.connection_id}
     )
     full = slots.full_connections()
-    for pk, connection_ids in rows.values_list("pk", "connection_ids")[:MOST_CONSIDERED]:
-        if not full.intersection(connection_ids):
-            yield pk
+    values = rows.values_list("pk", "connection_ids")
+    # Nearly always one of the first will do.
+    for first, last in ((0, FIRST_CONSIDERED), (FIRST_CONSIDERED, MOST_CONSIDERED)):
+        for pk, connection_ids in values[first:last]:
+            if not full.intersection(connection_ids):
+                yield pk

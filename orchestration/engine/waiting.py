@@ -1,5 +1,6 @@
 """What a queued step waits for, in words, as of now."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from orchestration.engine import clock
@@ -9,6 +10,8 @@ from orchestration.models import FINAL_STATUSES, RunStep, Status, Worker
 
 #: A worker that has not spoken for this long is not counted on.
 SILENT_SECONDS = 30
+#: Of one run; each costs some queries.
+MOST_TOLD = 3
 
 
 def waiting_words(step: RunStep) -> str:
@@ -61,3 +64,15 @@ def _worker(step: RunStep) -> str:
         if len(workers) > 1
         else (f"a free place on the worker ({places} in all)")
     )
+
+
+def tell(steps: Iterable[RunStep]) -> None:
+    """Put into the ready ones what they wait for now, and their place, for people to read; nothing is saved.
+
+    What stands at the row is from the last look of a worker, and nobody looks where there is none.
+    """
+    ready = [step for step in steps if step.status == Status.QUEUED and step.is_ready]
+    for step in ready[:MOST_TOLD]:
+        place = queue_position(step)
+        words = waiting_words(step)
+        step.waiting_for = f"{words} (number {place} in line)" if place > 1 else words
