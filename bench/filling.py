@@ -42,6 +42,51 @@ def set_up(slug: str) -> None:
     )
 
 
+@contextlib.contextmanager
+def quickly() -> Iterator[None]:
+    """Within it rows cost only their writing; indexes are built once, at its end."""
+    tables = [model._meta.db_table for model in (Run, RunStep, RunLogLine, AlertDelivery)]
+    with connection.cursor() as cursor:
+        for setting in _POSTGRES if _is_postgres() else _SQLITE:
+            cursor.execute(setting)
+        indexes = _indexes(tables)
+        for name in indexes:
+            cursor.execute(f'DROP INDEX "{name}"')
+        yield
+        for definition in indexes.values():
+            cursor.execute(definition)
+        # What a database does by itself within minutes.
+        cursor.execute("VACUUM (ANALYZE)" if _is_postgres() else "ANALYZE")
+
+
+_POSTGRES = ("SET session_replication_role = replica", "SET maintenance_work_mem = '256MB'")
+_SQLITE = (
+    "PRAGMA foreign_keys = OFF",
+    "PRAGMA synchronous = OFF",
+    "PRAGMA journal_mode = MEMORY",
+    "PRAGMA cache_size = -400000",
+    "PRAGMA temp_store = MEMORY",
+)
+
+
+def _indexes(tables: list[str]) -> dict[str, str]:
+    """The definition of each index that no constraint needs, by its name."""
+    marks = ", ".join(["%s"] * len(tables))
+    if _is_postgres():
+        query = (
+            f"SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN ({marks})"
+            " AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = quote_ident(indexname)::regclass)"
+        )
+    else:
+        query = (
+            "SELECT name, sql FROM sqlite_master"
+            f" WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN ({marks})"
+        )
+    with connection.cursor() as cursor:
+        cursor.execute(query, tables)
+        return dict(cursor.fetchall())
+
+
 def _is_postgres() -> bool:
     return connection.vendor == "postgresql"
 
@@ -210,8 +255,8 @@ def _transformations(organization: Organization, warehouse: Connection) -> None:
     )
 
 
-def make_runs(slug: str, count: int, first_number: int, last_number: int) -> None:
-    """Some of ``count`` runs that are spread over the last ``DAYS``, the newest still going on, each with a step."""
+def make_runs(slug: str, count: int) -> None:
+    """So many runs, spread over the last ``DAYS``, the newest still going on, each with a step."""
     organization = Organization.objects.get(slug=slug)
     pipelines = Pipeline.objects.for_organization(organization).order_by("pk")
     first, many = pipelines.values_list("pk", flat=True)[0], pipelines.count()
@@ -242,7 +287,7 @@ def make_runs(slug: str, count: int, first_number: int, last_number: int) -> Non
         "requested_at": _ago(age),
         "rows_loaded": "i % 10000",
     }
-    _insert(Run, run, _series(first_number, last_number))
+    _insert(Run, run, _series(1, count))
     step = common | {
         "run_id": "r.id",
         "position": "0",
@@ -254,15 +299,56 @@ def make_runs(slug: str, count: int, first_number: int, last_number: int) -> Non
         "finished_at": "r.finished_at",
         "error": "r.error",
         "has_warnings": "r.has_warnings",
+        "fingerprint": _cause("r.status = 'failed'"),
+        "error_code": "CASE WHEN r.status = 'failed' THEN 'authentication_failed' ELSE '' END",
         "waiting_for": "CASE WHEN r.status = 'queued' THEN 'a free worker, 3 are before it' ELSE '' END",
     }
     source = (
         f"(SELECT *, number AS i FROM {Run._meta.db_table}"
-        f" WHERE organization_id = {organization.pk}"
-        f" AND number BETWEEN {first_number} AND {last_number} ORDER BY id) AS r"
+        f" WHERE organization_id = {organization.pk} ORDER BY id) AS r"
     )
     _insert(RunStep, step, source)
     Organization.objects.filter(pk=organization.pk).update(last_run_number=count)
+
+
+def _cause(condition: str) -> str:
+    """One of ``CAUSES`` fingerprints for rows with an error; every second error has the first of them."""
+    number = f"CASE WHEN i % 2 = 0 THEN 0 ELSE (i / 21) % {CAUSES} END"
+    text = f"lpad(({number})::text, 16, '0')"
+    if not _is_postgres():
+        text = f"printf('%016d', {number})"
+    return f"CASE WHEN {condition} THEN {text} ELSE '' END"
+
+
+def make_deliveries(slug: str, count: int) -> None:
+    """A rule, a channel, and so many messages that were sent."""
+    organization = Organization.objects.get(slug=slug)
+    rule = AlertRule.all_organizations.create(
+        organization=organization, name="Everything", slug="everything", failures_in_a_row=1
+    )
+    channel = AlertChannel.all_organizations.create(
+        organization=organization, name="Ops", slug="ops", kind="slack", host="chat.example.com"
+    )
+    age = f"({count} - i) * {DAYS * 86400 / count}"
+    reference = "gen_random_uuid()" if _is_postgres() else "lower(hex(randomblob(16)))"
+    given = {
+        "organization_id": str(organization.pk),
+        "reference": reference,
+        "rule_id": str(rule.pk),
+        "channel_id": str(channel.pk),
+        "channel_name": "'Ops'",
+        "channel_kind": "'slack'",
+        "event": "'opened'",
+        "condition": "'failure'",
+        "key": "'incident ' || i",
+        "status": "CASE WHEN i % 5000 = 3 THEN 'failed' ELSE 'delivered' END",
+        "last_error": "CASE WHEN i % 5000 = 3 THEN 'The server answered 500.' ELSE '' END",
+        "next_attempt_at": "NULL",
+        "attempts": "1",
+        "delivered_at": _ago(age),
+        "created_at": _ago(age),
+    }
+    _insert(AlertDelivery, given, _series(1, count))
 
 
 def make_log(slug: str, lines: int) -> int:
@@ -281,11 +367,3 @@ def make_log(slug: str, lines: int) -> int:
     _insert(RunLogLine, line, _series(1, lines))
     Run.all_organizations.filter(pk=run.pk).update(last_line=lines)
     return int(run.number)
-
-
-def settle() -> None:
-    """What a database does by itself within minutes."""
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM (ANALYZE)" if _is_postgres() else "ANALYZE")
-
-

@@ -3,6 +3,7 @@
 import gc
 import json
 import math
+import statistics
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 from django.db import connection
 from django.test import Client
 
-from orchestration.problems import failures
 from tenants.models import Membership, Organization, User
 
 REPEATS = 20
@@ -39,6 +39,13 @@ def addresses(slug: str, count: int) -> Iterator[tuple[str, str]]:
     yield "runs with a text", f"{base}/runs/?q=password"
     yield "runs with a text that nothing has", f"{base}/runs/?q=zebra"
     yield "runs of a week", f"{base}/runs/?period=7d&status=failed"
+    yield "problems", f"{base}/problems/"
+    yield "problems of a week", f"{base}/problems/?p=7d"
+    yield "problems of any time", f"{base}/problems/?p=all"
+    yield "the commonest problem", f"{base}/problems/{'0' * 16}/"
+    yield "alert deliveries", f"{base}/alerts/deliveries/"
+    yield "alert deliveries, failed", f"{base}/alerts/deliveries/?status=failed"
+    yield "alert rules", f"{base}/alerts/"
     yield "pipelines", f"{base}/pipelines/"
     yield "pipelines with a text", f"{base}/pipelines/?q=0999"
     yield "schedules", f"{base}/schedules/"
@@ -55,28 +62,44 @@ def log_addresses(slug: str, number: int, lines: int) -> Iterator[tuple[str, str
     yield "lines with a rare text", f"{run}/log/?before={lines}&q=zebra"
 
 
-def measure(user: User, found: Iterator[tuple[str, str]]) -> dict[str, list[float]]:
-    """Milliseconds of each page, the first ask (cold caches of the process) left out."""
+def measure(user: User, found: Iterator[tuple[str, str]]) -> None:
+    """Prints milliseconds of each page as JSON; the first ask (cold caches of the process) is left out."""
     client = Client(headers={"host": "localhost"})
     client.force_login(user)
-    times: dict[str, list[float]] = {}
-    for name, url in found:
-        times[name] = []
-        for attempt in range(REPEATS + 1):
-            started = time.perf_counter()
+    print(json.dumps({name: _measured(client, url) for name, url in found}))  # noqa: T201
+
+
+def _measured(client: Client, url: str) -> dict[str, float]:
+    walls, processors, databases = [], [], []
+    queries: list[float] = []
+
+    def timed(execute: Any, *given: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return execute(*given)
+        finally:
+            queries.append((time.perf_counter() - began) * 1000)
+
+    for attempt in range(REPEATS + 1):
+        gc.collect()
+        queries.clear()
+        wall, processor = time.perf_counter(), time.process_time()
+        with connection.execute_wrapper(timed):
             response = client.get(url)
-            assert response.status_code == 200, (url, response.status_code)
-            assert response.content
-            if attempt:
-                times[name].append((time.perf_counter() - started) * 1000)
-    return times
+        assert response.status_code == 200, (url, response.status_code)
+        assert response.content
+        if attempt:
+            walls.append((time.perf_counter() - wall) * 1000)
+            processors.append((time.process_time() - processor) * 1000)
+            databases.append(sum(queries))
+    return {
+        "p95": p95(walls),
+        "cpu": statistics.median(processors),
+        "database": statistics.median(databases),
+        "queries": len(queries),
+    }
 
 
 def p95(values: list[float]) -> float:
     ordered = sorted(values)
     return ordered[min(math.ceil(len(ordered) * 0.95), len(ordered)) - 1]
-
-
-def as_json(times: dict[str, list[float]]) -> str:
-    rows: dict[str, Any] = {name: p95(values) for name, values in times.items()}
-    return json.dumps(rows)

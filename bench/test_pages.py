@@ -1,6 +1,6 @@
 """Lists, overview and logs of an organization with a million runs and 10,000 pipelines beside other organizations.
 
-Server time of a whole answer, p95, on PostgreSQL and on SQLite. ``BENCH_RUNS`` and ``BENCH_LINES`` make it smaller.
+Server time of a whole answer, p95, with what of it is the processor's and the database's, on both databases. ``BENCH_RUNS`` and ``BENCH_LINES`` make it smaller.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bench.report import at_most, report
+from bench.report import at_most, report, shown
 from datanika_site.tests.installation import Installation
 
 pytestmark = pytest.mark.bench
@@ -20,7 +20,8 @@ RUNS = int(os.environ.get("BENCH_RUNS", "1000000"))
 LINES = int(os.environ.get("BENCH_LINES", "1000000"))
 PIPELINES = 10_000
 OTHERS, OTHER_RUNS, OTHER_PIPELINES = 3, 30_000, 300
-PORTION = 200_000
+DELIVERIES = 100_000
+FILL_SECONDS = 900
 SLUG = "busy"
 LIST_GOAL, LOG_GOAL = 100, 200
 
@@ -35,46 +36,53 @@ def installation(
         yield request.param, Installation.distributed(tmp_path / "data", postgres_url, redis_url)
 
 
-def _do(installation: Installation, code: str) -> str:
-    return installation.python(f"from bench import pages\n{code}")
-
-
-def _fill(installation: Installation) -> None:
+def _fill(installation: Installation) -> int:
+    """The number of the run with the long log."""
     installation.manage("migrate")
     installation.manage("collectstatic", "--noinput")
-    _do(installation, f"pages.set_up({SLUG!r})\npages.make_things({SLUG!r}, {PIPELINES})")
-    _make_runs(installation, SLUG, RUNS)
-    for n in range(OTHERS):
-        slug = f"other-{n}"
-        _do(installation, f"pages.make_things({slug!r}, {OTHER_PIPELINES})")
-        _make_runs(installation, slug, OTHER_RUNS)
-
-
-def _make_runs(installation: Installation, slug: str, count: int) -> None:
-    # A command may take three minutes.
-    for first in range(1, count + 1, PORTION):
-        last = min(first + PORTION - 1, count)
-        _do(installation, f"pages.make_runs({slug!r}, {count}, {first}, {last})")
+    others = [f"other-{n}" for n in range(OTHERS)]
+    code = f"""
+from bench import filling
+filling.set_up({SLUG!r})
+filling.make_things({SLUG!r}, {PIPELINES})
+for slug in {others!r}:
+    filling.make_things(slug, {OTHER_PIPELINES})
+with filling.quickly():
+    filling.make_runs({SLUG!r}, {RUNS})
+    for slug in {others!r}:
+        filling.make_runs(slug, {OTHER_RUNS})
+    filling.make_deliveries({SLUG!r}, {DELIVERIES})
+    number = filling.make_log({SLUG!r}, {LINES})
+print(number)
+"""
+    return int(installation.python(code, FILL_SECONDS))
 
 
 def test_lists_and_logs(installation: tuple[str, Installation]) -> None:
     database, site = installation
-    _fill(site)
-    number = int(_do(site, f"print(pages.make_log({SLUG!r}, {LINES}))\npages.settle()"))
-    measured = "print(pages.as_json(pages.measure(pages.owner({slug!r}), pages.{urls})))"
-    lists = measured.format(slug=SLUG, urls=f"addresses({SLUG!r}, {RUNS})")
-    logs = measured.format(slug=SLUG, urls=f"log_addresses({SLUG!r}, {number}, {LINES})")
+    number = _fill(site)
+    lists = f"pages.addresses({SLUG!r}, {RUNS})"
+    logs = f"pages.log_addresses({SLUG!r}, {number}, {LINES})"
     size = f"{database}, {RUNS:,} runs, {PIPELINES:,} pipelines, {OTHERS} other organizations"
-    held = _report(json.loads(_do(site, lists)), database, LIST_GOAL, size)
+    held = _report(_measured(site, lists), database, LIST_GOAL, size)
     size = f"{database}, a log of {LINES:,} lines"
-    held += _report(json.loads(_do(site, logs)), database, LOG_GOAL, size)
+    held += _report(_measured(site, logs), database, LOG_GOAL, size)
     assert all(held)
+
+
+def _measured(installation: Installation, urls: str) -> dict[str, Any]:
+    code = f"from bench import pages\npages.measure(pages.owner({SLUG!r}), {urls})"
+    found: dict[str, Any] = json.loads(installation.python(code, FILL_SECONDS))
+    return found
 
 
 def _report(times: dict[str, Any], database: str, goal: int, measured_with: str) -> list[bool]:
     held = []
-    for name, milliseconds in times.items():
-        row = at_most(f"page: {name}, {database}, p95", milliseconds, "ms", goal, measured_with)
+    for name, found in times.items():
+        page = f"page: {name}, {database}"
+        row = at_most(f"{page}, p95", found["p95"], "ms", goal, measured_with)
         report("bench", row)
+        for part, unit in (("cpu", "ms"), ("database", "ms"), ("queries", "")):
+            report("bench", shown(f"{page}, {part}", found[part], unit, measured_with))
         held.append(row.holds)
     return held

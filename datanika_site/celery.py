@@ -32,7 +32,12 @@ def _beat_inside(**_: object) -> None:
 def _beat() -> None:
     while True:
         try:
-            Service(app).start()
+            # A service by itself would keep its schedule in a file.
+            Service(
+                app,
+                max_interval=app.conf.beat_max_loop_interval,
+                scheduler_cls=app.conf.beat_scheduler,
+            ).start()
         except Exception:
             logger.exception("beat stopped; it is started again")
         time.sleep(_AGAIN_SECONDS)

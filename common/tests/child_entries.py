@@ -113,6 +113,23 @@ def family(spec: Spec, emit: Emitter) -> None:
     time.sleep(300)
 
 
+def sleeping(spec: Spec, emit: Emitter) -> None:
+    _answer(emit, os.getpid())
+    time.sleep(300)
+
+
+def hold_memory(spec: Spec, emit: Emitter) -> None:
+    held = bytearray(os.urandom(1024) * 1024 * spec["mb"])
+    _answer(emit, len(held))
+    time.sleep(300)
+
+
+def fill_disk(spec: Spec, emit: Emitter) -> None:
+    Path("filling").write_bytes(os.urandom(spec["mb"] * 1024 * 1024))
+    _answer(emit, os.getpid())
+    time.sleep(300)
+
+
 def deaf(spec: Spec, emit: Emitter) -> None:
     """Swallows the cancellation and goes on."""
     _answer(emit, os.getpid())

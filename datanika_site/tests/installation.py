@@ -54,23 +54,25 @@ class Installation:
             },
         )
 
-    def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def manage(
+        self, *arguments: str, check: bool = True, seconds: int = SECONDS
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command of ``manage.py`` to its end."""
         done = subprocess.run(
             [sys.executable, str(ROOT / "manage.py"), *arguments],
             env=self._env(),
             capture_output=True,
             text=True,
-            timeout=SECONDS,
+            timeout=seconds,
             check=False,
         )
         if check and done.returncode:
             raise AssertionError(f"{arguments[0]} ended with {done.returncode}:\n{done.stderr}")
         return done
 
-    def python(self, code: str) -> str:
+    def python(self, code: str, seconds: int = SECONDS) -> str:
         """Run code with this installation's Django; what it printed."""
-        return self.manage("shell", "--no-imports", "-c", code).stdout.strip()
+        return self.manage("shell", "--no-imports", "-c", code, seconds=seconds).stdout.strip()
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         return self._start(worker_command())

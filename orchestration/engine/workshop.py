@@ -45,7 +45,6 @@ class Workshop:
         self.duties: dict[str, Duty] = {}
         self._ring = ring
         self._free = threading.Semaphore(slots)
-        self._idle = threading.Event()
         self._draining = threading.Event()
         self._ended = threading.Event()
         self._drain_until = float("inf")
