@@ -7,10 +7,12 @@ from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.http import Http404
 from rest_framework import exceptions, pagination, serializers
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 
 from common.errors import DatanikaError, NotFound, PermissionDenied
 
 PROBLEM = "application/problem+json"
+_NO_FIELD = api_settings.NON_FIELD_ERRORS_KEY
 
 
 class KnownKeys(serializers.Serializer[Any]):
@@ -61,14 +63,53 @@ def _code(error: exceptions.APIException) -> str:
     return str(getattr(error, "default_code", "error"))
 
 
+def checked(serializer: serializers.BaseSerializer[Any]) -> Any:
+    """The data of ``serializer``; where they do not fit, the error says which choices a field has."""
+    try:
+        serializer.is_valid(raise_exception=True)
+    except exceptions.ValidationError as error:
+        # Only the serializer knows what else could have been chosen.
+        error.choices = _choices_of(serializer)  # type: ignore[attr-defined]
+        raise
+    return serializer.validated_data
+
+
+def _choices_of(serializer: serializers.BaseSerializer[Any]) -> dict[str, list[str]]:
+    return {
+        name: [str(choice) for choice in field.choices if choice != ""]
+        for name, field in getattr(serializer, "fields", {}).items()
+        if isinstance(field, serializers.ChoiceField)
+    }
+
+
 def _invalid(error: exceptions.ValidationError) -> Response:
     detail = error.detail
-    errors = detail if isinstance(detail, dict) else {"non_field_errors": detail}
-    field, messages = next(iter(errors.items()))
-    first = messages[0] if isinstance(messages, list) and messages else messages
-    response = _problem(422, "invalid", str(first), str(field), "")
+    errors = detail if isinstance(detail, dict) else {_NO_FIELD: detail}
+    path, first = _first(errors)
+    field = ".".join(name for name in path if name != _NO_FIELD)
+    message, remedy = str(first), ""
+    code = getattr(first, "code", "")
+    if code == "invalid_choice" and (choices := getattr(error, "choices", {}).get(field)):
+        remedy = f"Use one of: {', '.join(choices)}."
+    elif code == "invalid" and path == [_NO_FIELD] and message.startswith("Invalid data."):
+        message, remedy = "The body is not a JSON object.", "Send the settings by their names."
+    response = _problem(422, "invalid", message, field, remedy)
     response.data["errors"] = errors
     return response
+
+
+def _first(detail: Any) -> tuple[list[str], Any]:
+    """The first message of an error and the path to it: ``numbers.1`` is the second of the numbers."""
+    if isinstance(detail, Mapping) and detail:
+        name, inner = next(iter(detail.items()))
+        path, first = _first(inner)
+        return [str(name), *path], first
+    if isinstance(detail, list) and detail:
+        # A list of forms has an empty error for each that is right.
+        at = next((at for at, inner in enumerate(detail) if inner), 0)
+        path, first = _first(detail[at])
+        return ([str(at), *path] if isinstance(detail[at], Mapping) else path), first
+    return [], detail
 
 
 def _problem(status: int, code: str, message: str, field: str, remedy: str) -> Response:

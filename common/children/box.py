@@ -6,6 +6,7 @@ import resource
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -210,12 +211,21 @@ def _writable(box: Box) -> Iterator[Path]:
     yield from map(Path, box.writable)
 
 
-def _code() -> Iterator[Path]:
-    """The interpreter, its libraries and our packages.
+@lru_cache(maxsize=1)
+def _code() -> tuple[Path, ...]:
+    """The interpreter, its libraries and our packages; looked for once, before the first fork.
 
     Not the directory the packages lie in: ``.env`` and the data may be beside them.
     """
-    yield from {Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix)}
     root = Path(__file__).resolve().parents[2]
-    yield from (found.parent for found in root.glob("*/__init__.py"))
-    yield from (Path(entry) for entry in sys.path if entry and Path(entry) != root)
+    return (
+        *{Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix)},
+        *(found.parent for found in root.glob("*/__init__.py")),
+        *(Path(entry) for entry in sys.path if entry and Path(entry) != root),
+    )
+
+
+def prepare_before_fork() -> None:
+    """For a warm parent: what ``apply`` would find out in each child."""
+    _code()
+    landlock.version()

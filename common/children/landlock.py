@@ -9,6 +9,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 # The same numbers on every architecture: they were added after the tables were unified.
@@ -112,9 +113,13 @@ def _allow(ruleset: int, path: Path, rights: int) -> None:
         os.close(fd)
 
 
+@lru_cache(maxsize=1)
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def _syscall(number: int, *arguments: object) -> int:
-    libc = ctypes.CDLL(None, use_errno=True)
-    result = int(libc.syscall(ctypes.c_long(number), *map(_argument, arguments)))
+    result = int(_libc().syscall(ctypes.c_long(number), *map(_argument, arguments)))
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))

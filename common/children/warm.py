@@ -33,6 +33,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from common.children import box
 from common.children.entry import run_child
 
 #: Descriptors of a fork request: order, events, noise, status.
@@ -295,6 +296,7 @@ def main() -> None:
             "failed": failed,
             "threads": _thread_count(),
         }
+        box.prepare_before_fork()
         # Collected and frozen before the first fork, so that children share these pages for good.
         gc.collect()
         gc.disable()

@@ -31,10 +31,13 @@ def lease_end() -> datetime:
     return clock.now() + timedelta(seconds=settings.LEASE_SECONDS)
 
 
-def claim(step_id: int) -> RunStep | None:
-    """Make the step this worker's, or walk away with None; what it waits for is written to it."""
-    rows = RunStep.all_organizations.select_related(*_JOINS)
-    step: RunStep | None = rows.filter(pk=step_id).first()
+def claim(step_id: int, queues: Collection[str] | None = None) -> RunStep | None:
+    """Make the step this worker's, or walk away with None; what it waits for is written to it.
+
+    A step of another queue than these is left alone.
+    """
+    rows = RunStep.all_organizations.select_related(*_JOINS).filter(pk=step_id)
+    step: RunStep | None = (rows if queues is None else rows.filter(queue__in=queues)).first()
     return _claim(step) if step is not None and may_start(step) else None
 
 

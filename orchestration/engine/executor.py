@@ -68,9 +68,17 @@ def carry_out(step: RunStep, must_stop: Callable[[], bool] = _never) -> Ended:
 
 def _close(step: RunStep, reporter: Reporter, verdict: Verdict) -> Ended:
     """What the child said last and how it ended, in one transaction."""
-    with transaction.atomic():
+    with reporter.nothing_lost(), transaction.atomic():
+        if verdict.handed_back or _is_tried_again(step, verdict):
+            reporter.flush(force=True)
+            return _hand_back(step) if verdict.handed_back else _again(step, verdict.error or {})
+        _say_end(step, reporter, verdict)
         reporter.flush(force=True)
         return _finish(step, reporter, verdict)
+
+
+def _is_tried_again(step: RunStep, verdict: Verdict) -> bool:
+    return bool((verdict.error or {}).get("transient")) and step.attempt < step.max_attempts
 
 
 def _run(step: RunStep, reporter: Reporter, must_stop: Callable[[], bool]) -> Verdict:
@@ -179,11 +187,8 @@ def _buildable(step: RunStep, reporter: Reporter) -> list[str]:
 
 
 def _finish(step: RunStep, reporter: Reporter, verdict: Verdict) -> Ended:
-    if verdict.handed_back:
-        return _hand_back(step)
+    """The end of the step and what follows from it; raises ``LeaseLost`` when it is another's by now."""
     error = verdict.error or {}
-    if error.get("transient") and step.attempt < step.max_attempts:
-        return _again(step, error)
     with transaction.atomic():
         mine = RunStep.all_organizations.filter(pk=step.pk, lease_token=step.lease_token)
         written = mine.update(
@@ -206,7 +211,6 @@ def _finish(step: RunStep, reporter: Reporter, verdict: Verdict) -> Ended:
         if not written:
             raise LeaseLost
         _end_attempt(step, verdict.status, error)
-        _say_end(step, verdict)
         step.status = verdict.status
         note_success(step)
         return Ended(advance(step.run_id, step))
@@ -241,18 +245,18 @@ def _hand_back(step: RunStep) -> Ended:
     return Ended([step.pk])
 
 
-def _say_end(step: RunStep, verdict: Verdict) -> None:
+def _say_end(step: RunStep, reporter: Reporter, verdict: Verdict) -> None:
     took = (timezone.now() - (step.started_at or timezone.now())).total_seconds()
     if verdict.status == Status.SUCCEEDED:
-        log.note(step.run, "ok", f"{step.name} succeeded in {took:.1f} s.", step.name)
+        reporter.say("ok", f"{step.name} succeeded in {took:.1f} s.")
     elif verdict.status == Status.CANCELLED:
-        log.note(step.run, "warn", f"{step.name} was stopped.", step.name)
+        reporter.say("warn", f"{step.name} was stopped.")
     else:
         error = verdict.error or {}
         text = " ".join(filter(None, [error.get("message", "Failed."), error.get("remedy", "")]))
-        log.note(step.run, "error", text, step.name)
+        reporter.say("error", text)
         if error.get("detail"):
-            log.note(step.run, "debug", error["detail"], step.name)
+            reporter.say("debug", error["detail"])
 
 
 def _again(step: RunStep, error: dict[str, Any]) -> Ended:

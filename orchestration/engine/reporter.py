@@ -1,6 +1,8 @@
 """Applies a child's events to the step: log lines, progress and results, in batches and fenced by the lease."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import transaction
@@ -79,6 +81,16 @@ class Reporter:
         """A line of our own."""
         self._lines.append(log.line(level, self.step.name, text))
 
+    @contextmanager
+    def nothing_lost(self) -> Iterator[None]:
+        """Around a transaction with a ``flush`` in it: when it fails, what was flushed waits for the next one."""
+        kept = list(self._lines), list(self._results), dict(self._progress)
+        try:
+            yield
+        except BaseException:
+            self._lines, self._results, self._progress = kept
+            raise
+
     def flush(self, *, force: bool = False) -> None:
         """Write what has gathered, if it is time. Raises ``LeaseLost`` and writes nothing without the lease."""
         now = time.monotonic()
@@ -92,7 +104,8 @@ class Reporter:
             log.write(self.step.run, self._lines)
             for result in self._results:
                 self._save_result(result)
-            if self._progress:
+            # At the end of a step there is none any more.
+            if self._progress and not force:
                 merged = {**self.step.progress, **self._progress}
                 RunStep.all_organizations.filter(pk=self.step.pk).update(progress=merged)
                 self.step.progress = merged
@@ -111,9 +124,9 @@ class Reporter:
         values = {name: event.get(name) for name in _COLUMNS}
         if event["kind"] == "model":
             values["rows_loaded"] = event.get("rows")
-        RunStepResult.all_organizations.filter(
-            step=self.step, kind=event["kind"], name=event["name"]
-        ).delete()
+        rows = RunStepResult.all_organizations.filter(step=self.step, kind=event["kind"])
+        if self.step.attempt > 1:
+            rows.filter(name=event["name"]).delete()
         RunStepResult(
             organization_id=self.step.organization_id,
             step=self.step,

@@ -99,19 +99,11 @@ class Workshop:
         close_old_connections()
         if ended.again is not None:
             self._ring([ended.again], ended.delay)
-        step = None
-        rest = list(ended.ring)
-        while rest and step is None and not self._draining.is_set():
-            step = self._own(rest.pop(0))
-        self._ring(rest, 0)
+        rest, step = list(ended.ring), None
+        if rest and not self._draining.is_set():
+            step = claims.claim(rest[0], self.queues)
+        self._ring(rest[1:] if step else rest, 0)
         return step or self._next()
-
-    def _own(self, step_id: int) -> RunStep | None:
-        mine = RunStep.all_organizations.filter(pk=step_id, queue__in=self.queues).exists()
-        if not mine:
-            self._ring([step_id], 0)
-            return None
-        return claims.claim(step_id)
 
     def _next(self) -> RunStep | None:
         return None if self._draining.is_set() else claims.claim_next(self.queues)

@@ -147,4 +147,4 @@ def finish(step: RunStep, events: Iterable[dict[str, Any]] = ()) -> list[int]:
     reporter = report(claimed, *(list(events) or [done()]))
     good = reporter.summary is not None and reporter.error is None
     verdict = Verdict(Status.SUCCEEDED if good else Status.FAILED, reporter.error)
-    return executor._finish(claimed, reporter, verdict).ring
+    return executor._close(claimed, reporter, verdict).ring

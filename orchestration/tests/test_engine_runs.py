@@ -90,7 +90,7 @@ def half_failed(shop: Organization) -> Run:
     for event in (make.model("dim_users"), make.done(0)):
         reporter.take(event)
     reporter.flush(force=True)
-    executor._finish(build, reporter, Verdict(Status.SUCCEEDED))
+    executor._close(build, reporter, Verdict(Status.SUCCEEDED))
     return refreshed(run)
 
 
@@ -175,7 +175,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(shop: Organization) -> None
     with pytest.raises(LeaseLost):
         reporter.flush(force=True)
     with pytest.raises(LeaseLost):
-        executor._finish(step, reporter, Verdict(Status.SUCCEEDED))
+        executor._close(step, reporter, Verdict(Status.SUCCEEDED))
     assert not claims.renew(step)
     assert RunLogLine.all_organizations.filter(run=run).count() == lines
     assert not RunStepResult.all_organizations.filter(step=step).exists()
@@ -202,7 +202,7 @@ def test_a_transient_error_waits_and_tries_again(shop: Organization) -> None:
     step = make.take(make.steps(run)[0])
     error = {**make.failed("Too busy.", "temporarily_unavailable"), "transient": True}
     reporter = make.report(step, error)
-    ended = executor._finish(step, reporter, Verdict(Status.FAILED, reporter.error))
+    ended = executor._close(step, reporter, Verdict(Status.FAILED, reporter.error))
     assert ended.again == step.pk
     again = make.steps(run)[0]
     assert (again.status, again.attempt) == (Status.QUEUED, 2)
@@ -217,7 +217,7 @@ def test_cancelling_ends_what_waits_and_asks_what_runs(shop: Organization) -> No
     assert refreshed(run).status == Status.RUNNING
     assert is_cancelled(running)
     verdict = Verdict(Status.CANCELLED)
-    executor._finish(running, Reporter(running), verdict)
+    executor._close(running, Reporter(running), verdict)
     assert refreshed(run).status == Status.CANCELLED
     with pytest.raises(RunNotActive):
         services.cancel_run(run=run, actor=make.OPERATOR)

@@ -117,7 +117,7 @@ def test_a_transformation_with_another_rule_is_built_from_what_is_there(
     for event in (make.model("right"), make.done(0)):
         reporter.take(event)
     reporter.flush(force=True)
-    executor._finish(call, reporter, Verdict(Status.SUCCEEDED))
+    executor._close(call, reporter, Verdict(Status.SUCCEEDED))
     last = make.step_named(run, "both")
     assert last.nodes == {"transformation:both": ["transformation:left", "transformation:right"]}
     assert last.status == Status.QUEUED
@@ -142,7 +142,7 @@ def test_a_window_is_asked_only_of_an_upstream_outside_of_the_run(
     assert verdict.error is not None
     assert verdict.error["code"] == "upstream_stale"
     assert not verdict.error["transient"]
-    executor._finish(step, Reporter(step), verdict)
+    executor._close(step, Reporter(step), verdict)
 
     whole = make.make_run(organization, select="+left")
     make.finish(make.step_named(whole, "load-left"))
@@ -290,7 +290,7 @@ def test_again_from_failure_does_what_failed_and_what_stands_behind_it(
     for event in (make.model("right"), make.done(0)):
         reporter.take(event)
     reporter.flush(force=True)
-    executor._finish(call, reporter, Verdict(Status.SUCCEEDED))
+    executor._close(call, reporter, Verdict(Status.SUCCEEDED))
     make.finish(make.step_named(run, "both"), [make.model("both"), make.done(0)])
     run.refresh_from_db()
     assert run.status == Status.FAILED

@@ -88,7 +88,7 @@ def test_every_attempt_has_the_same_load_id(organization: Organization, ranged: 
     step = make.steps(run)[0]
     error = {**make.failed(), "transient": True}
     reporter = make.report(step, error)
-    executor._finish(step, reporter, Verdict(Status.FAILED, error))
+    executor._close(step, reporter, Verdict(Status.FAILED, error))
     RunStep.all_organizations.filter(run=run).update(not_before=None)
     second = spec_of(run)
     assert (first["load_id"], first["attempt"]) == (second["load_id"], second["attempt"] - 1)

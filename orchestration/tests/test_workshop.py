@@ -7,14 +7,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.db import connections as databases
 
 from conftest_site import Person
 from connections.models import Connection
-from orchestration.engine import claims, executor, workshop
+from orchestration.engine import claims, executor, watch, workshop
 from orchestration.engine.watch import Verdict
 from orchestration.engine.workshop import Duty, Workshop
-from orchestration.models import RunStep, RunStepAttempt, Status, Worker
+from orchestration.models import (
+    RunLogLine,
+    RunStep,
+    RunStepAttempt,
+    RunStepResult,
+    Status,
+    Worker,
+)
 from orchestration.tests import factories as make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -152,3 +160,32 @@ def test_a_drain_hands_back_what_does_not_end_in_time(stand: Connection, work: W
     again.wake()
     wait_for(lambda: all_ended(run))
     again.close()
+
+
+def test_what_a_child_said_outlives_a_transaction_that_fails(
+    stand: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make.make_run(stand.organization, "pipeline:orders")
+    step = make.take(make.steps(run)[0])
+    answers = [OperationalError("the connection is gone"), None]
+    real = executor.advance
+
+    def advance(run_id: int, ended: RunStep) -> list[int]:
+        if error := answers.pop(0):
+            raise error
+        return real(run_id, ended)
+
+    def told(step: RunStep, reporter: Any, must_stop: object) -> Verdict:
+        for event in (make.table(), {"event": "log", "text": "once"}, make.done()):
+            reporter.take(event)
+        return Verdict(Status.SUCCEEDED)
+
+    monkeypatch.setattr(executor, "advance", advance)
+    monkeypatch.setattr(executor, "_run", told)
+    monkeypatch.setattr(watch, "AWAY_SECONDS", 0.01)
+    assert executor.carry_out(step).ring == []
+    run.refresh_from_db()
+    assert (run.status, run.rows_loaded) == (Status.SUCCEEDED, 10)
+    assert RunStepResult.all_organizations.get(step=step).rows_loaded == 10
+    texts = list(RunLogLine.all_organizations.filter(run=run).values_list("text", flat=True))
+    assert texts.count("once") == 1
