@@ -137,6 +137,9 @@ def run_configuration(request: OrganizationRequest, number: int) -> HttpResponse
         "comparison": changes_since(run, other),
         "capsule": json.dumps(run.capsule, indent=2, ensure_ascii=False, sort_keys=True),
         "versions": run.capsule.get("versions", {}),
+        "can_repeat": request.actor.can(Permission.RUN)
+        and not run.is_active
+        and bool(run.capsule.get("nodes")),
     }
     return render_page(request, "orchestration/run_configuration.html", context)
 
@@ -152,11 +155,12 @@ def run_cancel(request: OrganizationRequest, number: int) -> HttpResponse:
 @require_POST
 @requires(Permission.RUN)
 def run_retry(request: OrganizationRequest, number: int) -> HttpResponse:
-    """Again as a whole, or with ``from_failure`` only what failed and what stands behind it."""
+    """Again as a whole, or with ``from_failure`` what failed and what stands behind it; ``as_it_was`` as it was then."""
     again = services.retry_run(
         run=run_of(request, number),
         actor=request.actor,
         from_failure=bool(request.POST.get("from_failure")),
+        as_it_was=bool(request.POST.get("as_it_was")),
     )
     say(request, _("Run #%d is queued.") % again.number)
     return redirect(links.run_url(again))

@@ -1,5 +1,6 @@
 """The door to the engine: a pipeline becomes a spec, and what the child reports becomes rows."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,21 @@ def work_dir(pipeline: Pipeline) -> Path:
 
 
 def build_spec(
-    pipeline: Pipeline, *, load_id: str, options: LoadOptions = USUAL, attempt: int = 1
+    pipeline: Pipeline,
+    *,
+    load_id: str,
+    options: LoadOptions = USUAL,
+    attempt: int = 1,
+    kept: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything the child needs, secrets included (docs/architecture.md, Entry points).
 
-    ``load_id`` is unique to the run's step, and the same for its retries.
+    ``load_id`` is unique to the run's step, and the same for its retries. ``kept`` is a definition of an earlier
+    time (``PipelineDefinition.as_dict``) in place of today's.
     """
     definition = definition_of(pipeline)
+    if kept is not None:
+        definition = PipelineDefinition.parse(dict(kept))
     return {
         **policy(pipeline.organization),
         "source": pipeline.source.as_endpoint(),

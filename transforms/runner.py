@@ -1,8 +1,9 @@
 """The door to dbt: rows become a project, and what the child reports becomes rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
@@ -44,8 +45,13 @@ _STATUS = {
 _BUILT = frozenset({BuildStatus.SUCCEEDED, BuildStatus.WARNED, BuildStatus.TESTS_FAILED})
 
 
-def project_of(connection: Connection) -> ProjectRows:
-    """All transformations of the organization on this warehouse, and the tables its pipelines load."""
+def project_of(
+    connection: Connection, kept: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+) -> ProjectRows:
+    """All transformations of the organization on this warehouse, and the tables its pipelines load.
+
+    ``kept`` has some of them by name as they were at an earlier time (``transforms.services.snapshot``).
+    """
     organization = connection.organization
     rows = selectors.in_warehouse(connection)
     columns = selectors.columns_of(organization, rows)
@@ -53,18 +59,25 @@ def project_of(connection: Connection) -> ProjectRows:
     return ProjectRows(
         name="datanika",
         transformations=tuple(
-            _transformation(row, columns.get(row.pk, []), tests.get(row.pk, [])) for row in rows
+            _of_data(kept[row.name])
+            if row.name in kept
+            else _transformation(row, columns.get(row.pk, []), tests.get(row.pk, []))
+            for row in rows
         ),
         sources=_sources(connection),
     )
 
 
 def build_spec(
-    connection: Connection, names: Iterable[str], *, full_refresh: bool = False
+    connection: Connection,
+    names: Iterable[str],
+    *,
+    full_refresh: bool = False,
+    kept: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """One dbt call for these transformations of one warehouse, secrets included."""
+    """One dbt call for these transformations of one warehouse, secrets included; ``kept`` as for ``project_of``."""
     return {
-        **_base(connection),
+        **_base(connection, kept),
         "select": sorted(names),
         "full_refresh": full_refresh,
     }
@@ -98,10 +111,12 @@ def record_result(connection: Connection, result: dict[str, Any]) -> None:
         _record_test(connection, result)
 
 
-def _base(connection: Connection) -> dict[str, Any]:
+def _base(
+    connection: Connection, kept: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+) -> dict[str, Any]:
     return {
         **connections.policy(connection.organization),
-        "project": project_of(connection).to_spec(),
+        "project": project_of(connection, kept).to_spec(),
         "warehouse": connection.as_endpoint(),
         "schema": connection.organization.default_schema,
         "cache_dir": str(cache_dir(connection)),
@@ -154,6 +169,17 @@ def _transformation(
             )
             for t in tests
         ),
+    )
+
+
+def _of_data(data: Mapping[str, Any]) -> TransformationRow:
+    return TransformationRow(
+        **{name: data[name] for name in ("name", "sql", "folder", "materialization", "schema")},
+        description=data["description"],
+        tags=tuple(data["tags"]),
+        config=data["config"],
+        columns=tuple(ColumnRow(name, text) for name, text in data["columns"].items()),
+        tests=tuple(TestRow(**test) for test in data["tests"]),
     )
 
 

@@ -170,11 +170,16 @@ class RunCreateSerializer(KnownKeys):
     )
 
 
-class RunRetrySerializer(serializers.Serializer[Run]):
+class RunRetrySerializer(KnownKeys):
     from_failure = serializers.BooleanField(
         required=False,
         default=False,
         help_text="Only what failed and what stands behind it; otherwise the whole target again.",
+    )
+    as_it_was = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="Execute the definitions and the SQL of then; otherwise today's.",
     )
 
 
@@ -338,7 +343,7 @@ class RunRetry(RunView):
         tags=["runs"],
     )
     def post(self, request: Request, number: int) -> Response:
-        """A new run of the same target and options with today's configuration."""
+        """A new run of the same target and options, with today's configuration or as it was."""
         data = self.body(RunRetrySerializer)
         again = services.retry_run(run=self.run(number), actor=self.actor, **data)
         return Response(RunSerializer(again).data, status=status.HTTP_201_CREATED)

@@ -25,6 +25,7 @@ from orchestration.engine.watch import Verdict, Watch, patiently
 from orchestration.explanations import fingerprint_of
 from orchestration.models import RunStep, RunStepAttempt, Status, StepKind
 from orchestration.options import options_for
+from orchestration.replays import kept_builds, kept_load
 from pipelines import runner as pipelines
 from tenants.selectors import StepLimits, limits_of
 from transforms import runner as transforms
@@ -148,7 +149,11 @@ def _order(
         work = pipelines.work_dir(pipeline)
         work.mkdir(parents=True, exist_ok=True)
         spec = pipelines.build_spec(
-            pipeline, load_id=_load_id(step), options=options_for(step), attempt=step.attempt
+            pipeline,
+            load_id=_load_id(step),
+            options=options_for(step),
+            attempt=step.attempt,
+            kept=kept_load(step),
         )
         spec["limits"]["memory_mb"] = limits.memory_mb // 4
         return pipelines.ENTRY, spec, (files, work)
@@ -156,7 +161,9 @@ def _order(
     if warehouse is None or warehouse.is_deleted:
         raise UserError("The warehouse connection has been deleted.", remedy="Restore it.")
     names = _buildable(step, reporter)
-    spec = transforms.build_spec(warehouse, names, full_refresh=step.run.full_refresh)
+    spec = transforms.build_spec(
+        warehouse, names, full_refresh=step.run.full_refresh, kept=kept_builds(step)
+    )
     spec |= {"load_id": _load_id(step), "attempt": step.attempt}
     return transforms.ENTRY, spec, (files, transforms.cache_dir(warehouse))
 

@@ -45,6 +45,8 @@ class Run(OrganizationOwned):
     retry_of = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="+")
     #: It starts only when that run has ended.
     after = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="+")
+    #: It executes what the capsule of the run it repeats kept, not today's configuration.
+    as_it_was = models.BooleanField(default=False)
     backfill = models.ForeignKey(
         "orchestration.Backfill", models.SET_NULL, null=True, blank=True, related_name="+"
     )

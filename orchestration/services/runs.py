@@ -7,6 +7,7 @@ from django.db import transaction
 from common.access import Permission
 from common.errors import UserError
 from common.graphs import downstream_of, reach
+from orchestration.engine import log
 from orchestration.engine.advance import broken_nodes
 from orchestration.engine.cancelling import cancel
 from orchestration.errors import RunNotActive, RunStillActive
@@ -17,6 +18,7 @@ from orchestration.models import (
     Trigger,
 )
 from orchestration.options import options_of
+from orchestration.replays import kept_nodes
 from orchestration.requests import create_run
 from orchestration.tasks import ring_on_commit
 from pipelines.runner import LoadOptions
@@ -84,14 +86,23 @@ def cancel_run(*, run: Run, actor: Actor) -> Run:
 
 
 @transaction.atomic
-def retry_run(*, run: Run, actor: Actor, from_failure: bool = False) -> Run:
-    """The same target and options again with today's configuration; or only what failed and what stands behind it."""
+def retry_run(
+    *, run: Run, actor: Actor, from_failure: bool = False, as_it_was: bool = False
+) -> Run:
+    """The same target and options again, with today's configuration.
+
+    ``from_failure`` narrows it to what failed and what stands behind it; ``as_it_was`` executes what the run's capsule
+    kept: definitions and SQL of then, through the connections and in the order of today.
+    """
     actor.require(Permission.RUN)
     if run.is_active:
         raise RunStillActive(
             f"Run #{run.number} has not ended yet.", remedy="Cancel it first, or wait."
         )
     only, succeeded = _from_failure(run) if from_failure else (None, frozenset[str]())
+    kept = kept_nodes(run) if as_it_was else {}
+    if as_it_was and only is None:
+        only = set(kept)
     again, ready = create_run(
         organization=run.organization,
         actor=actor,
@@ -103,6 +114,11 @@ def retry_run(*, run: Run, actor: Actor, from_failure: bool = False) -> Run:
         only=only,
         succeeded=succeeded,
     )
+    if as_it_was:
+        again.as_it_was = True
+        again.capsule |= {"nodes": {key: kept[key] for key in again.capsule["nodes"]}}
+        again.save(update_fields=["as_it_was", "capsule"])
+        log.note(again, "info", f"Everything is executed as it was in run #{run.number}.")
     ring_on_commit(ready)
     return again
 
