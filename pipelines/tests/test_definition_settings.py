@@ -22,6 +22,7 @@ SQL = "select id, total from orders"
 #: Everything that can be said, of a whole database and of queries.
 WHOLE: dict[str, Any] = {
     "name": "Shop",
+    "tags": ["nightly"],
     "description": "All of it",
     "mode": "full_database",
     "dataset": "raw_shop",
