@@ -96,6 +96,8 @@ def _order(host: str, port: int) -> dict[str, Any]:
         "DJANGO_SETTINGS_MODULE": "datanika_site.settings",
         # A tenth of a second of its work a minute is not worth a process.
         "DATANIKA_BEAT_INSIDE": "1",
+        # glibc would keep a heap for each of many threads.
+        "MALLOC_ARENA_MAX": "2",
     }
     # Who ends a terminal's program does not want to wait: what runs is handed back, and goes on at the next start.
     if not os.environ.get("DATANIKA_DRAIN_SECONDS"):

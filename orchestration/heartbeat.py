@@ -1,17 +1,13 @@
 """The dead-man's ping: a monitor elsewhere hears of us every minute, and notices when it does not."""
 
-import http.client
 import logging
-import socket
-import ssl
 import time
 from urllib.parse import urljoin, urlsplit
 
-from django.conf import settings
 from django.utils import timezone
 
 from common.errors import TransientError, UserError
-from connections.policy import resolve_host
+from connections import outgoing
 from orchestration import upkeep
 from tenants.selectors import platform_settings
 
@@ -19,7 +15,6 @@ logger = logging.getLogger("datanika.heartbeat")
 
 SECONDS = 10.0
 MOST_REDIRECTS = 3
-_PORTS = {"http": 80, "https": 443}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -91,58 +86,23 @@ def _further(url: str, location: str) -> str:
 
 
 def _get(url: str, deadline: float) -> tuple[int, str]:
-    parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname:
-        raise HeartbeatRefused(
-            f"{host_of(url)} leads to something that is not a web address.",
-            field="heartbeat_url",
-            remedy="Give an http:// or https:// address.",
-        )
-    host, port = parts.hostname, parts.port or _PORTS[parts.scheme]
-    # The address that was judged is the one that is dialled; no proxy, no second look-up.
-    address = resolve_host(host, port, egress=settings.EGRESS_POLICY)
+    headers = {"User-Agent": "Datanika heartbeat", "Connection": "close"}
+    left = max(0.1, deadline - time.monotonic())
     try:
-        with _dialled(address, port, host, parts.scheme, deadline) as line:
-            connection = http.client.HTTPConnection(host, port)
-            connection.sock = line
-            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            headers = {
-                "Host": parts.netloc.rpartition("@")[2],
-                "User-Agent": "Datanika heartbeat",
-                "Connection": "close",
-            }
-            connection.request("GET", path, headers=headers)
-            answer = connection.getresponse()
-            return answer.status, answer.headers.get("Location", "")
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        # The words of such errors may quote the URL.
+        answer = outgoing.ask("GET", url, headers=headers, seconds=left)
+    except outgoing.InvalidAddress as error:
+        raise HeartbeatRefused(
+            f"{host_of(url)}: {error.message}",
+            field="heartbeat_url",
+            remedy="Give the address that the monitor itself shows.",
+        ) from error
+    except outgoing.Unreachable as error:
         raise TransientError(
-            f"{host} did not answer: {_kind(error)}.",
+            error.message,
             field="heartbeat_url",
             remedy="Check the network of the workers; it is tried again in a minute.",
-        ) from None
-
-
-def _dialled(address: str, port: int, host: str, scheme: str, deadline: float) -> socket.socket:
-    left = max(0.1, deadline - time.monotonic())
-    line = socket.create_connection((address, port), timeout=left)
-    if scheme == "http":
-        return line
-    try:
-        return ssl.create_default_context().wrap_socket(line, server_hostname=host)
-    except BaseException:
-        line.close()
-        raise
-
-
-def _kind(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed ({error.reason or 'handshake'})"
-    if isinstance(error, TimeoutError):
-        return "the time was over"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return type(error).__name__
+        ) from error
+    return answer.status, answer.location
 
 
 def state_words() -> tuple[bool, str]:

@@ -253,7 +253,7 @@ def test_the_address_that_was_judged_is_dialled_and_the_name_is_told(
         monkeypatch.undo()
         return real(address, *args, **options)
 
-    monkeypatch.setattr("alerts.outgoing.socket.create_connection", dial)
+    monkeypatch.setattr("connections.outgoing.socket.create_connection", dial)
     outgoing.post(f"http://hooks.example.com:{receiver.port}/x", b"{}", {})
     assert (asked, dialled) == (["hooks.example.com"], ["127.0.0.1"])
     assert receiver.received[0].headers["host"] == f"hooks.example.com:{receiver.port}"

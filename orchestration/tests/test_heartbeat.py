@@ -98,7 +98,7 @@ def test_failures_are_noted_without_the_secret(
     assert row.note.startswith("127.0.0.1 answered with status 404.")
     assert heartbeat.beat() == "failed"  # nobody listens any more
     row.refresh_from_db()
-    assert "did not answer: Connection refused" in row.note
+    assert "refused the connection" in row.note
     assert SECRET not in caplog.text + row.note + heartbeat.state_words()[1]
     assert "127.0.0.1" in caplog.text
 
@@ -120,7 +120,7 @@ def test_redirects_are_judged_too(db: None, settings: Any) -> None:
         assert asked.count("/loop") == 4
         with pytest.raises(UserError, match="metadata service"):
             heartbeat.ask(f"{url}/metadata")
-        with pytest.raises(UserError, match="not a web address"):
+        with pytest.raises(UserError, match="has to begin with https"):
             heartbeat.ask(f"{url}/file")
         settings.EGRESS_POLICY = "public-only"
         asked.clear()
@@ -138,7 +138,7 @@ def test_it_waits_only_so_long(db: None) -> None:
 
     with listening(slow) as (url, _asked):
         started = time.monotonic()
-        with pytest.raises(TransientError, match="the time was over"):
+        with pytest.raises(TransientError, match="did not answer within 0.3 seconds"):
             heartbeat.ask(url, seconds=0.3)
         assert time.monotonic() - started < 2
         release.set()
