@@ -13,10 +13,10 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from connections import runner
-from orchestration import heartbeat, retention, upkeep
+from orchestration import duties, heartbeat, retention, upkeep
 from orchestration.engine.sweep import sweep
 from orchestration.engine.tick import tick, ticks
-from orchestration.engine.workshop import Duty, Workshop
+from orchestration.engine.workshop import Workshop
 from orchestration.models import RunStep
 from orchestration.retention import directories
 
@@ -36,7 +36,10 @@ PRUNE_AGAIN_SECONDS = 30
 def workshop() -> Workshop:
     """The slots of this process."""
     return Workshop(
-        settings.WORKER_QUEUES, settings.WORKER_SLOTS, lambda ids, delay: ring(ids, delay=delay)
+        settings.WORKER_QUEUES,
+        settings.WORKER_SLOTS,
+        lambda ids, delay: ring(ids, delay=delay),
+        duties.DUTIES,
     )
 
 
@@ -47,7 +50,7 @@ def execute_step(step_id: int) -> None:
 
 @shared_task(name="orchestration.tick_schedules")
 def tick_schedules() -> None:
-    workshop().done("tick")
+    duties.done("tick")
     for ready in ticks():
         ring(ready)
     upkeep.note_tick()
@@ -55,7 +58,7 @@ def tick_schedules() -> None:
 
 @shared_task(name="orchestration.sweep_runs")
 def sweep_runs() -> None:
-    workshop().done("sweep")
+    duties.done("sweep")
     ring(sweep())
 
 
@@ -91,9 +94,9 @@ def _open(**_: object) -> None:
     """Import dlt and dbt before the first run asks for them, and take up what a lost worker left."""
     runner.pool().warm_up()
     own = workshop()
-    own.duties["tick"] = Duty(TICK_SECONDS, lambda: ring(tick()))
-    own.duties["sweep"] = Duty(SWEEP_SECONDS, lambda: ring(sweep()))
-    own.duties["tidy"] = Duty(TIDY_SECONDS, _tidy)
+    duties.register("tick", TICK_SECONDS, lambda: ring(tick()))
+    duties.register("sweep", SWEEP_SECONDS, lambda: ring(sweep()))
+    duties.register("tidy", TIDY_SECONDS, _tidy)
     own.open()
     ring(sweep())
     own.wake()

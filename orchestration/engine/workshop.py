@@ -7,14 +7,15 @@ that a bell nobody heard, a broker that is down or a beat that is dead delay wor
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
 
 from django.db import close_old_connections, connection
 
 from common.errors import DatanikaError
+from orchestration.duties import Duty
 from orchestration.engine import claims, clock, executor
 from orchestration.models import RunStep, Worker
 
@@ -27,22 +28,19 @@ FORGET_SECONDS = 600
 Ring = Callable[[Iterable[int], int], None]
 
 
-@dataclass
-class Duty:
-    """Something the watchman does when nobody has done it for ``seconds``: beat's work, without beat."""
-
-    seconds: float
-    action: Callable[[], None]
-    done_at: float = field(default_factory=time.monotonic)
-
-
 class Workshop:
     """``slots`` steps at a time, of these queues. ``ring(step ids, delay)`` wakes other workers."""
 
-    def __init__(self, queues: Iterable[str], slots: int, ring: Ring) -> None:
+    def __init__(
+        self,
+        queues: Iterable[str],
+        slots: int,
+        ring: Ring,
+        duties: Mapping[str, Duty] = MappingProxyType({}),
+    ) -> None:
         self.queues = tuple(queues)
         self.slots = slots
-        self.duties: dict[str, Duty] = {}
+        self._duties = duties
         self._ring = ring
         self._free = threading.Semaphore(slots)
         self._draining = threading.Event()
@@ -72,11 +70,6 @@ class Workshop:
             self._free.acquire()
         self._ended.set()
         _quietly(lambda: Worker.objects.filter(name=claims.worker_name()).delete())
-
-    def done(self, duty: str) -> None:
-        """Somebody else has done it: the watchman need not."""
-        if duty in self.duties:
-            self.duties[duty].done_at = time.monotonic()
 
     def _must_stop(self) -> bool:
         return time.monotonic() > self._drain_until
@@ -118,7 +111,7 @@ class Workshop:
             if self._draining.is_set():
                 continue
             _quietly(self._look)
-            for duty in self.duties.values():
+            for duty in list(self._duties.values()):
                 if now - duty.done_at > duty.seconds:
                     duty.done_at = now
                     _quietly(duty.action)

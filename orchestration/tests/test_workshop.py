@@ -12,9 +12,11 @@ from django.db import connections as databases
 
 from conftest_site import Person
 from connections.models import Connection
+from orchestration.duties import Duty
 from orchestration.engine import claims, executor, watch, workshop
+from orchestration.engine.advance import advance as real_advance
 from orchestration.engine.watch import Verdict
-from orchestration.engine.workshop import Duty, Workshop
+from orchestration.engine.workshop import Workshop
 from orchestration.models import (
     RunLogLine,
     RunStep,
@@ -91,8 +93,8 @@ def test_one_bell_is_enough_for_a_whole_run(stand: Connection, work: Work) -> No
 
 def test_the_watchman_finds_what_nobody_rang_for(stand: Connection, work: Work) -> None:
     ticks: list[float] = []
-    place, _rung = opened()
-    place.duties["tick"] = Duty(0.1, lambda: ticks.append(time.monotonic()))
+    own = {"tick": Duty(0.1, lambda: ticks.append(time.monotonic()))}
+    place = Workshop(["default"], 1, Rung(), own)
     place.open()
     run = make.make_run(stand.organization)
     wait_for(lambda: all_ended(run))
@@ -168,12 +170,11 @@ def test_what_a_child_said_outlives_a_transaction_that_fails(
     run = make.make_run(stand.organization, "pipeline:orders")
     step = make.take(make.steps(run)[0])
     answers = [OperationalError("the connection is gone"), None]
-    real = executor.advance
 
     def advance(run_id: int, ended: RunStep) -> list[int]:
         if error := answers.pop(0):
             raise error
-        return real(run_id, ended)
+        return real_advance(run_id, ended)
 
     def told(step: RunStep, reporter: Any, must_stop: object) -> Verdict:
         for event in (make.table(), {"event": "log", "text": "once"}, make.done()):
