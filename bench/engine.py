@@ -14,7 +14,8 @@ from django.conf import settings
 
 from bench.measure import Measured, Processors, Watch
 from common.children.client import ChildPool, new_private_dir
-from connections.runner import PRELOAD, box
+from connections.preload import PRELOAD
+from connections.runner import box
 
 LOAD = "pipelines.engine.main:load"
 PROFILED = "bench.profiled:run"

@@ -86,10 +86,10 @@ def _invalid(error: exceptions.ValidationError) -> Response:
     detail = error.detail
     errors = detail if isinstance(detail, dict) else {_NO_FIELD: detail}
     path, first = _first(errors)
-    field = ".".join(name for name in path if name != _NO_FIELD)
+    field = "" if path[0] == _NO_FIELD else path[0]
     message, remedy = str(first), ""
     code = getattr(first, "code", "")
-    if code == "invalid_choice" and (choices := getattr(error, "choices", {}).get(field)):
+    if code == "invalid_choice" and (choices := getattr(error, "choices", {}).get(".".join(path))):
         remedy = f"Use one of: {', '.join(choices)}."
     elif code == "invalid" and path == [_NO_FIELD] and message.startswith("Invalid data."):
         message, remedy = "The body is not a JSON object.", "Send the settings by their names."
@@ -99,7 +99,7 @@ def _invalid(error: exceptions.ValidationError) -> Response:
 
 
 def _first(detail: Any) -> tuple[list[str], Any]:
-    """The first message of an error and the path to it: ``numbers.1`` is the second of the numbers."""
+    """The first message of an error and the path to it: of ``["numbers", "1"]``, the second of the numbers."""
     if isinstance(detail, Mapping) and detail:
         name, inner = next(iter(detail.items()))
         path, first = _first(inner)

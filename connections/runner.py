@@ -12,17 +12,11 @@ from common.children.box import Box
 from common.children.client import SHARED_FD, ChildPool, new_private_dir, run_to_end
 from common.errors import DatanikaError, NotFound, TransientError, UserError
 from connections.models import Connection
+from connections.preload import PRELOAD
 from tenants.models import Organization
 from tenants.selectors import StepLimits
 
 OPERATIONS = "connections.connectors.operations"
-#: Imported once by the warm parent, so that a child starts in tenths of a second.
-PRELOAD = (
-    "connections.connectors.operations",
-    "pipelines.engine.preload",
-    "transforms.engine.main",
-    "transforms.engine.preload",
-)
 SECONDS = 30
 #: A page waits for a sample; the connectors themselves stop asking a little earlier.
 SAMPLE_SECONDS = 5

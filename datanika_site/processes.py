@@ -12,7 +12,7 @@ from django.conf import settings
 
 from common.errors import UserError
 from common.supervisor import Supervisor
-from connections.runner import PRELOAD
+from connections.preload import PRELOAD
 
 
 class PortInUse(UserError):

@@ -82,7 +82,7 @@ def _killed(number: signal.Signals, detail: str) -> DatanikaError:
         )
     if number is signal.SIGXCPU:
         return ChildCrashed(
-            "The process used up the CPU time one child may use.",
+            "The work used up the CPU time it may take.",
             remedy="Load less at a time, or have an operator raise the CPU time limit.",
             detail=detail,
         )

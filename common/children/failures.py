@@ -16,7 +16,7 @@ _OUT_OF_MEMORY_NAMES = frozenset({"OutOfMemoryException", "OutOfMemoryError"})
 
 
 class OutOfMemory(DatanikaError):
-    """The work needed more memory than one child may use."""
+    """The work needed more memory than it may take."""
 
     code = "out_of_memory"
 

@@ -50,7 +50,7 @@ class _Running:
     private_dir: str
 
 
-@dataclass
+@dataclass(eq=False)
 class _Owner:
     """Whoever may ask for children, at the other end of a socket; they end with it."""
 
@@ -86,7 +86,7 @@ class WarmParent:
                 if key.data is None:
                     _drain(self._wake_reader)
                     self._reap()
-                elif not self._receive(key.data):
+                elif key.data in self._owners and not self._receive(key.data):
                     self._leave(key.data)
         self._selector.close()
 
