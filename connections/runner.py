@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from django.conf import settings
@@ -17,14 +18,21 @@ from tenants.models import Organization
 from tenants.selectors import StepLimits
 
 OPERATIONS = "connections.connectors.operations"
+_one_pool = Lock()
 SECONDS = 30
 #: A page waits for a sample; the connectors themselves stop asking a little earlier.
 SAMPLE_SECONDS = 5
 
 
-@lru_cache(maxsize=1)
 def pool() -> ChildPool:
     """The warm parent of this process, started at first use, or the one it was given to share."""
+    # Two threads that ask at once get one: the second would find the shared one taken.
+    with _one_pool:
+        return _pool()
+
+
+@lru_cache(maxsize=1)
+def _pool() -> ChildPool:
     # Taken out: a process started from here has no such descriptor.
     shared = os.environ.pop(SHARED_FD, "")
     return ChildPool(PRELOAD, shared_fd=int(shared) if shared else None)

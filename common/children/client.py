@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import json
 import os
+import select
 import shutil
 import socket
 import subprocess
@@ -30,6 +31,9 @@ from common.redaction import Redactor, secrets_in
 
 #: The environment variable that names the descriptor of a socket to a shared warm parent.
 SHARED_FD = "DATANIKA_WARM_FD"
+
+#: The other end is closed.
+_HANGS_UP = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
 #: Between the request to stop and the end, for the cancel hooks of a driver.
 _GRACE_SECONDS = 2.0
@@ -113,12 +117,13 @@ class _SharedServer:
 
     @property
     def alive(self) -> bool:
+        # Nothing is read: another thread may wait for the report on the same socket.
+        poll = select.poll()
         try:
-            return self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
-        except BlockingIOError:
-            return True
-        except OSError:
+            poll.register(self.socket, _HANGS_UP)
+        except ValueError:  # closed by us
             return False
+        return not poll.poll(0)
 
     def forget(self) -> None:
         self.socket.close()

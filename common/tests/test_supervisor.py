@@ -1,10 +1,13 @@
 """Processes that share one warm parent, looked after by a program that knows no Django."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
-from common.children.client import SHARED_FD
+from common.children.client import SHARED_FD, ChildPool
+from common.errors import DatanikaError
 from common.supervisor import DoesNotStart, Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,6 +97,28 @@ def test_processes_share_a_warm_parent_and_end_one_by_one(tmp_path: Path) -> Non
     wait_for(lambda: all(gone(int(pid)) for pid in left))
     # Of what a killed warm parent had, the owner removes it, or the hourly tidying.
     assert not (tmp_path / "kept-two").exists()
+
+
+def test_nobody_waits_for_the_imports_to_ask_whether_it_lives() -> None:
+    ours, theirs = socket.socketpair()
+    pool = ChildPool([ENTRIES], shared_fd=ours.detach())
+    waiting = threading.Thread(target=lambda: suppressed(pool.warm_up), daemon=True)
+    waiting.start()
+    time.sleep(0.1)
+    server = pool._server
+    assert server is not None
+    started = time.monotonic()
+    assert server.alive
+    theirs.close()
+    wait_for(lambda: not server.alive, seconds=2)
+    assert time.monotonic() - started < 2
+    waiting.join(5)
+    pool.close()
+
+
+def suppressed(action: Callable[[], object]) -> None:
+    with contextlib.suppress(DatanikaError):
+        action()
 
 
 def test_what_ends_at_once_is_not_started_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
