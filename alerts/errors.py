@@ -26,7 +26,7 @@ class TooManyTests(Conflict):
 
 
 class DeliveryNotFailed(Conflict):
-    """Only a delivery that was given up can be tried again."""
+    """This delivery has arrived, or is being sent just now."""
 
     code = "delivery_not_failed"
 

@@ -108,5 +108,7 @@ def scope_words(rule: AlertRule) -> str | Promise:
 
 
 def is_retryable(delivery: AlertDelivery) -> bool:
-    failed = delivery.status == DeliveryStatus.FAILED
-    return failed and delivery.event != Event.TEST and delivery.channel_id is not None
+    # One that waits for its next attempt need not wait once its receiver is mended.
+    waits = delivery.status == DeliveryStatus.PENDING and bool(delivery.last_error)
+    may = waits or delivery.status == DeliveryStatus.FAILED
+    return may and delivery.event != Event.TEST and delivery.channel_id is not None

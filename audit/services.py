@@ -1,12 +1,14 @@
 """The one way an event gets into the audit log."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.db.models import Model
 
 from audit.actions import AuditAction
 from audit.models import AuditEvent
+from common import bulk
 
 if TYPE_CHECKING:
     from tenants.models import Organization
@@ -36,39 +38,59 @@ def record(
     changes: dict[str, Any] | None = None,
 ) -> AuditEvent:
     """Write one event, in the caller's transaction, so that it stands or falls with the change."""
-    event = event_of(
-        organization=organization, actor=actor, action=action, target=target, changes=changes
+    entry = Entry(
+        actor,
+        target_id=str(target.pk) if target else "",
+        target_label=str(target) if target else "",
+        changes=changes or {},
+    )
+    event = AuditEvent(
+        organization=organization,
+        action=AuditAction(action),
+        target_type=target._meta.model_name or "" if target else "",
+        **entry.values(),
     )
     event.save()
     return event
 
 
-def event_of(
+@dataclass(frozen=True)
+class Entry:
+    """One of many events, for ``record_many``."""
+
+    actor: EventActor
+    target_id: str
+    target_label: str
+    changes: dict[str, Any]
+
+    def values(self) -> dict[str, Any]:
+        actor = self.actor
+        return {
+            "actor_kind": actor.kind,
+            "actor_label": actor.label[:200],
+            "actor_id": actor.identifier,
+            "target_id": self.target_id,
+            "target_label": self.target_label[:200],
+            "changes": self.changes,
+            "ip": actor.ip or None,
+        }
+
+
+def record_many(
     *,
     organization: "Organization",
-    actor: EventActor,
     action: AuditAction,
-    target: Model | None = None,
-    changes: dict[str, Any] | None = None,
-) -> AuditEvent:
-    """An event for ``record_many``."""
-    return AuditEvent(
-        organization=organization,
-        actor_kind=actor.kind,
-        actor_label=actor.label[:200],
-        actor_id=actor.identifier,
+    target_type: type[Model],
+    entries: Iterable[Entry],
+) -> None:
+    """Write one event for each entry, in the caller's transaction."""
+    bulk.insert(
+        AuditEvent,
+        [entry.values() for entry in entries],
+        organization_id=organization.pk,
         action=AuditAction(action),
-        target_type=target._meta.model_name or "" if target else "",
-        target_id=str(target.pk) if target else "",
-        target_label=str(target)[:200] if target else "",
-        changes=changes or {},
-        ip=actor.ip or None,
+        target_type=target_type._meta.model_name,
     )
-
-
-def record_many(events: Iterable[AuditEvent]) -> None:
-    """Write events of ``event_of`` together, in the caller's transaction."""
-    AuditEvent.all_organizations.bulk_create(list(events), batch_size=2_000)
 
 
 def difference(

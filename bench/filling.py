@@ -18,6 +18,7 @@ from alerts.models import AlertChannel, AlertDelivery, AlertRule
 from connections.models import Connection
 from orchestration.models import Node, Run, RunLogLine, RunStep, Schedule, Standing
 from orchestration.models import Status as S
+from orchestration.retention import database
 from pipelines.models import Mode, Pipeline, PipelineResource
 from tenants import services as tenants
 from tenants.models import Organization
@@ -55,8 +56,11 @@ def quickly() -> Iterator[None]:
         yield
         for definition in indexes.values():
             cursor.execute(definition)
-        # What a database does by itself within minutes.
-        cursor.execute("VACUUM (ANALYZE)" if _is_postgres() else "ANALYZE")
+        # What autovacuum does within minutes, and on SQLite the nightly pruning.
+        if _is_postgres():
+            cursor.execute("VACUUM (ANALYZE)")
+        else:
+            database.give_back(1.0)
 
 
 _POSTGRES = ("SET session_replication_role = replica", "SET maintenance_work_mem = '256MB'")
@@ -260,6 +264,7 @@ def make_runs(slug: str, count: int) -> None:
     organization = Organization.objects.get(slug=slug)
     pipelines = Pipeline.objects.for_organization(organization).order_by("pk")
     first, many = pipelines.values_list("pk", flat=True)[0], pipelines.count()
+    warehouse = Connection.objects.for_organization(organization).order_by("pk")[0].pk
     name = f"(CASE WHEN i % {HOT_SHARE} = 0 THEN 0 ELSE (i * 7) % {many} END)"
     dag = f"i % {DAG_SHARE} = 1"
     age = f"({count} - i) * {DAYS * 86400 / count}"
@@ -293,6 +298,7 @@ def make_runs(slug: str, count: int) -> None:
         "position": "0",
         "name": "r.title",
         "kind": f"CASE WHEN {dag} THEN 'transform' ELSE 'pipeline' END",
+        "connection_id": f"CASE WHEN {dag} THEN {warehouse} ELSE NULL END",
         "pipeline_id": f"CASE WHEN {dag} THEN NULL ELSE {first} + {name} END",
         "status": "r.status",
         "started_at": "r.started_at",

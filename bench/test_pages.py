@@ -1,6 +1,7 @@
 """Lists, overview and logs of an organization with a million runs and 10,000 pipelines beside other organizations.
 
-Server time of a whole answer, p95, with what of it is the processor's and the database's, on both databases. ``BENCH_RUNS`` and ``BENCH_LINES`` make it smaller.
+Server time of a whole answer, p95, with what of it is the processor's and the database's, on both databases.
+``BENCH_RUNS`` and ``BENCH_LINES`` make it smaller.
 """
 
 import json

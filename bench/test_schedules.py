@@ -82,14 +82,17 @@ import json, time
 from datetime import timedelta
 from django.utils import timezone
 from orchestration.models import Run, RunStep, Schedule
+from tenants.models import Organization
 due = timezone.now().replace(microsecond=0) + timedelta(seconds=4)
 Schedule.all_organizations.update(next_run_at=due)
 deadline = time.monotonic() + {patience}
-while Run.all_organizations.count() < {schedules} and time.monotonic() < deadline:
-    time.sleep(0.05)
-complete = (timezone.now() - due).total_seconds()
-created = sorted((at - due).total_seconds()
-                 for at in Run.all_organizations.values_list("requested_at", flat=True))
+created = []
+while len(created) < {schedules} and time.monotonic() < deadline:
+    time.sleep(0.02)
+    # A run counts from when another process can see it; its number is written in its own transaction.
+    there = Organization.objects.values_list("last_run_number", flat=True).get()
+    late = (timezone.now() - due).total_seconds()
+    created += [late] * (there - len(created))
 while {begun} and time.monotonic() < deadline and (
     RunStep.all_organizations.exclude(started_at=None).count() < {schedules}
 ):
@@ -97,7 +100,7 @@ while {begun} and time.monotonic() < deadline and (
 begun = sorted((at - due).total_seconds() for at in RunStep.all_organizations.exclude(
     started_at=None).values_list("started_at", flat=True))
 print(json.dumps({{
-    "complete": complete, "created": created, "begun": begun,
+    "created": created, "begun": begun,
     "schedules": Run.all_organizations.values("schedule", "scheduled_for").distinct().count(),
     "runs": Run.all_organizations.count(), "steps": RunStep.all_organizations.count(),
 }}))
@@ -140,20 +143,26 @@ def measured(
     return found
 
 
+def percent(values: list[float], share: int) -> float:
+    return values[max(0, len(values) * share // 100 - 1)]
+
+
 def test_two_hundred_of_one_minute(site: Site, postgres_server: Server, surroundings: str) -> None:
+    """The goal is about the start of a run: its row and its place in the queue. Workers take the steps as they can."""
     found = measured(site, postgres_server, schedules=FEW, pipelines=FEW, queue="", begun=True)
     assert found["runs"] == found["schedules"] == found["steps"] == FEW
     with_what = f"{FEW} pipelines, SQLite → PostgreSQL, 10 rows, one worker; {surroundings}"
     title = f"{FEW} schedules of one minute, {site.mode},"
-    p95 = found["created"][FEW * 95 // 100 - 1]
-    report("bench", at_most(f"{title} run started, p95", p95, "s", 2, with_what))
-    report("bench", at_most(f"{title} run started, last", found["created"][-1], "s", 5, with_what))
-    assert len(found["begun"]) == FEW
-    report(
-        "bench", shown(f"{title} step claimed, median", found["begun"][FEW // 2], "s", with_what)
-    )
-    last = found["begun"][-1]
-    report("bench", at_most(f"{title} step claimed, last", last, "s", BEST_PEER, with_what))
+    created, begun = found["created"], found["begun"]
+    row = "run started (its row there, its step queued)"
+    report("bench", at_most(f"{title} {row}, p95", percent(created, 95), "s", 2, with_what))
+    report("bench", at_most(f"{title} {row}, last", created[-1], "s", 5, with_what))
+    assert len(begun) == FEW
+    for share in (50, 95):
+        claimed = percent(begun, share)
+        report("bench", shown(f"{title} step claimed, p{share}", claimed, "s", with_what))
+    last = at_most(f"{title} step claimed, last", begun[-1], "s", BEST_PEER, with_what)
+    report("bench", last)
 
 
 def test_ten_thousand_of_one_minute(site: Site, postgres_server: Server, surroundings: str) -> None:
@@ -163,5 +172,7 @@ def test_ten_thousand_of_one_minute(site: Site, postgres_server: Server, surroun
     )
     assert found["runs"] == found["schedules"] == found["steps"] == MANY
     with_what = f"{MANY} schedules of 200 pipelines, beat and one worker; {surroundings}"
-    title = f"{MANY} schedules of one minute, {site.mode}, every run a row after"
-    report("bench", at_most(title, found["complete"], "s", 5, with_what))
+    title = f"{MANY} schedules of one minute, {site.mode}, run row there after"
+    created = found["created"]
+    report("bench", shown(f"{title}, p50", percent(created, 50), "s", with_what))
+    report("bench", at_most(f"{title}, last", created[-1], "s", 5, with_what))

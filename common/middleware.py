@@ -8,9 +8,11 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from common.errors import DatanikaError
+from common.errors import DatanikaError, UserError
 
 logger = logging.getLogger("datanika.http")
+
+_NUL = "Take %00 out of it."
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -33,6 +35,11 @@ class UserErrorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        # PostgreSQL has no text with it; forms and the API refuse it by themselves, filters are read as they come.
+        if "%00" in request.META.get("QUERY_STRING", "") and not request.path.startswith("/api/"):
+            return problem_page(
+                request, UserError("The address holds a NUL character.", remedy=_NUL)
+            )
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:

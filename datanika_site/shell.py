@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from alerts.selectors import told_incidents
 from common.access import Permission
+from common.counting import counts_of
 from common.ui.shell import Shell, ShellMembership, build_goto, build_nav
 from connections.models import Connection
 from orchestration.models import ACTIVE_STATUSES, Run, Schedule
@@ -97,18 +98,19 @@ def _memberships(user: User, organization: Organization) -> list[ShellMembership
 
 
 def _counts(organization: Organization) -> dict[str, int]:
-    counts = {
-        "connections": Connection.objects.for_organization(organization).count(),
-        "pipelines": Pipeline.objects.for_organization(organization).count(),
-        "transformations": Transformation.objects.for_organization(organization).count(),
-        "schedules": Schedule.objects.for_organization(organization).count(),
-    }
-    running = Run.objects.for_organization(organization).filter(status__in=ACTIVE_STATUSES).count()
-    if running:
-        counts["runs"] = running
-    if alerting := told_incidents(organization).count():
-        counts["alerts"] = alerting
-    return counts
+    runs = Run.objects.for_organization(organization)
+    counts = counts_of(
+        {
+            "connections": Connection.objects.for_organization(organization).order_by(),
+            "pipelines": Pipeline.objects.for_organization(organization).order_by(),
+            "transformations": Transformation.objects.for_organization(organization).order_by(),
+            "schedules": Schedule.objects.for_organization(organization).order_by(),
+            "runs": runs.filter(status__in=ACTIVE_STATUSES).order_by(),
+            "alerts": told_incidents(organization).order_by(),
+        }
+    )
+    # What goes on and what needs attention is told only where there is some.
+    return {key: n for key, n in counts.items() if n or key not in ("runs", "alerts")}
 
 
 def _active(request: HttpRequest) -> str:

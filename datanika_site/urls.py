@@ -32,3 +32,4 @@ urlpatterns = [
 
 handler403 = "datanika_site.views.forbidden"
 handler404 = "datanika_site.views.not_found"
+handler500 = "datanika_site.views.server_error"

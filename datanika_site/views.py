@@ -1,12 +1,16 @@
 """The few pages that belong to no domain."""
 
+import sys
+
 from django.conf import settings
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
+from common.api import PROBLEM
 from common.ui.kit import kit_context
 from datanika_site.shell import THEMES
 from tenants.models import Membership, User
@@ -29,9 +33,12 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def healthz(request: HttpRequest) -> JsonResponse:
-    """For load balancers: 200 when the database answers."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    """For load balancers: 200 when the database answers, otherwise 503."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except (OperationalError, InterfaceError):
+        return JsonResponse({"status": "the database does not answer"}, status=503)
     return JsonResponse({"status": "ok"})
 
 
@@ -61,3 +68,36 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, "errors/404.html", status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """What nobody expected; a database that is away is said to be just that. Asks the database for nothing."""
+    is_away = isinstance(sys.exc_info()[1], (OperationalError, InterfaceError))
+    status = 503 if is_away else 500
+    if request.path.startswith("/api/"):
+        response: HttpResponse = _problem(is_away, status)
+    else:
+        response = HttpResponse(render_to_string(f"errors/{status}.html"), status=status)
+    if is_away:
+        response["Retry-After"] = "10"
+    return response
+
+
+def _problem(is_away: bool, status: int) -> JsonResponse:
+    code = "database_away" if is_away else "internal_error"
+    title = "The database does not answer." if is_away else "Something failed on our side."
+    remedy = (
+        "Try again in a minute. Runs that are under way go on."
+        if is_away
+        else "Try again. If it stays, tell the operator of this installation when it happened."
+    )
+    data = {
+        "type": f"urn:datanika:{code}",
+        "title": title,
+        "status": status,
+        "detail": f"{title} {remedy}",
+        "code": code,
+        "field": "",
+        "remedy": remedy,
+    }
+    return JsonResponse(data, status=status, content_type=PROBLEM)

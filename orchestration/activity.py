@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Count
+from django.db.models import Count, OuterRef, Subquery
 
 from orchestration.models import ACTIVE_STATUSES, Run, RunStep, Status
 from tenants.models import Organization
@@ -26,12 +26,13 @@ def activity(organization: Organization) -> Activity:
     counted = dict(rows.values_list("status").annotate(Count("pk")))
     slim = rows.defer("capsule", "error")
     running = slim.filter(status=Status.RUNNING).order_by("-number")[:SHOWN_RUNNING]
-    queued = list(slim.filter(status=Status.QUEUED).order_by("number")[:SHOWN_QUEUED])
-    tell_waits(organization, queued)
+    waiting = RunStep.all_organizations.filter(run=OuterRef("pk"), status=Status.QUEUED)
+    reasons = waiting.exclude(waiting_for="").order_by("position").values("waiting_for")
+    queued = slim.filter(status=Status.QUEUED).annotate(waits=Subquery(reasons[:1]))
     return Activity(
         running=list(running),
         running_count=counted.get(Status.RUNNING, 0),
-        queued=queued,
+        queued=list(queued.order_by("number")[:SHOWN_QUEUED]),
         queued_count=counted.get(Status.QUEUED, 0),
     )
 

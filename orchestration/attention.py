@@ -1,30 +1,34 @@
 """What needs attention, each with the action that mends it.
 
-Each kind is counted and its newest are read, so the answer takes the same time however much there is.
+All kinds are counted in one question and only the newest that are shown are read, so the answer takes the same time
+however much there is.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from common.counting import counts_of
 from common.scoping import Trashable
 from common.ui.formats import format_duration
 from connections.models import CheckStatus, Connection
 from orchestration import links
 from orchestration.models import (
     ACTIVE_STATUSES,
+    Run,
     RunStep,
     Schedule,
     Standing,
     Status,
     Tone,
 )
+from orchestration.selectors import IS_ACTIVE
 from pipelines.models import Pipeline
 from tenants.models import Organization
 from transforms.models import BuildStatus, Transformation
@@ -61,6 +65,8 @@ class Attention:
     items: list[Item]
     bad: int
     warn: int
+    #: How many there are in all, for comparison.
+    pipelines: int
 
     @property
     def count(self) -> int:
@@ -84,53 +90,66 @@ class Attention:
 
 
 def attention_of(organization: Organization, *, can_edit: bool) -> Attention:
+    kinds = _kinds(organization, can_edit=can_edit)
+    counted = {name: kind.rows.order_by()[:MOST_COUNTED] for name, kind in kinds.items()}
+    pipelines = Pipeline.objects.for_organization(organization).order_by()
+    counts = counts_of({**counted, "pipelines": pipelines})
     found: list[Item] = []
-    counts = {"bad": 0, "warn": 0}
-    for tone, rows, made in _kinds(organization, can_edit=can_edit):
-        some = list(rows[: SHOWN + 1])
-        # Most kinds have none or few: only what does not fit is counted.
-        more = len(some) > SHOWN
-        counts[tone] += rows.order_by()[:MOST_COUNTED].count() if more else len(some)
-        found += [made(row) for row in some[:SHOWN]]
-    found.sort(key=lambda item: item.at.timestamp() if item.at else 0.0, reverse=True)
-    found.sort(key=lambda item: item.tone != "bad")
-    return Attention(found[:SHOWN], counts["bad"], counts["warn"])
+    totals = {"bad": 0, "warn": 0}
+    for tone in totals:
+        some = {name: kind for name, kind in kinds.items() if kind.tone == tone and counts[name]}
+        totals[tone] = sum(counts[name] for name in some)
+        # Warnings stand behind all failures.
+        if len(found) < SHOWN:
+            found += _newest(some.values())
+    return Attention(found[:SHOWN], totals["bad"], totals["warn"], counts["pipelines"])
 
 
-_Kind = tuple[str, QuerySet[Any], Callable[[Any], Item]]
+class _Kind(NamedTuple):
+    tone: str
+    rows: QuerySet[Any]
+    made: Callable[[Any], Item]
 
 
-def _kinds(organization: Organization, *, can_edit: bool) -> Iterator[_Kind]:
+def _newest(kinds: Iterable[_Kind]) -> list[Item]:
+    items = [kind.made(row) for kind in kinds for row in kind.rows[:SHOWN]]
+    return sorted(items, key=lambda item: item.at.timestamp() if item.at else 0.0, reverse=True)
+
+
+def _kinds(organization: Organization, *, can_edit: bool) -> dict[str, _Kind]:
     standings = Standing.objects.for_organization(organization).filter(
         pipeline__deleted_at__isnull=True
     )
     standings = standings.select_related("pipeline__source", "pipeline__organization").order_by(
         "-ended_at"
     )
-    yield "bad", standings.filter(tone=Tone.BAD), lambda row: _failed(row, can_edit=can_edit)
-    yield "bad", _failing(organization), _failed_step
-    connections = _of(Connection, organization).defer("secrets")
-    unreachable = connections.filter(check_status=CheckStatus.UNREACHABLE).order_by("-checked_at")
-    yield "bad", unreachable, lambda row: _connection(row, can_edit=can_edit)
+    connections = _of(Connection, organization).filter(check_status=CheckStatus.UNREACHABLE)
     schedules = _of(Schedule, organization).filter(is_active=True)
     late = schedules.filter(next_run_at__lt=timezone.now() - LATE).order_by("next_run_at")
-    yield "bad", late, _late
-    rows = _of(Transformation, organization).defer("sql").order_by("-built_at")
-    yield (
-        "bad",
-        rows.filter(build_status__in=[BuildStatus.FAILED, BuildStatus.TESTS_FAILED]),
-        _transformation,
-    )
-    yield (
-        "warn",
-        rows.filter(build_status__in=[BuildStatus.WARNED, BuildStatus.SKIPPED]),
-        _transformation,
-    )
-    yield "warn", standings.filter(tone=Tone.WARN), _warned
-    yield "warn", _stale(organization, standings), _stale_item
-    pipelines = _of(Pipeline, organization)
-    yield "warn", pipelines.filter(is_paused=True).exclude(paused_reason=""), _paused
-    yield "warn", schedules.exclude(note="").order_by("-last_run_at"), _not_started
+    built = _of(Transformation, organization).defer("sql").order_by("-built_at")
+    failed = built.filter(build_status__in=[BuildStatus.FAILED, BuildStatus.TESTS_FAILED])
+    warned = built.filter(build_status__in=[BuildStatus.WARNED, BuildStatus.SKIPPED])
+    paused = _of(Pipeline, organization).filter(is_paused=True).exclude(paused_reason="")
+    return {
+        "failed": _Kind(
+            "bad", standings.filter(tone=Tone.BAD), lambda row: _failed(row, can_edit=can_edit)
+        ),
+        "failing": _Kind("bad", _failing(organization), _failed_step),
+        "unreachable": _Kind(
+            "bad",
+            connections.defer("secrets").order_by("-checked_at"),
+            lambda row: _connection(row, can_edit=can_edit),
+        ),
+        "late": _Kind("bad", late, _late),
+        "not built": _Kind("bad", failed, _transformation),
+        "built with warnings": _Kind("warn", warned, _transformation),
+        "warned": _Kind("warn", standings.filter(tone=Tone.WARN), _warned),
+        "stale": _Kind("warn", _stale(organization, standings), _stale_item),
+        "paused": _Kind("warn", paused, _paused),
+        "not started": _Kind(
+            "warn", schedules.exclude(note="").order_by("-last_run_at"), _not_started
+        ),
+    }
 
 
 def _of(model: type[Trashable], organization: Organization) -> QuerySet[Any]:
@@ -140,8 +159,10 @@ def _of(model: type[Trashable], organization: Organization) -> QuerySet[Any]:
 
 def _failing(organization: Organization) -> QuerySet[RunStep]:
     """Steps that failed in a run that goes on; when it ends, the standings have them."""
-    rows = RunStep.objects.for_organization(organization).filter(
-        run__status__in=ACTIVE_STATUSES, status=Status.FAILED
+    active = Run.objects.for_organization(organization).filter(status__in=ACTIVE_STATUSES)
+    # The few runs first, then their steps: by organization there are as many as there ever were.
+    rows = RunStep.all_organizations.filter(
+        run__in=active.order_by().values("pk"), status=Status.FAILED
     )
     return rows.select_related("run__organization").order_by("-finished_at")
 
@@ -156,7 +177,7 @@ def _stale(organization: Organization, standings: QuerySet[Standing]) -> QuerySe
         last_run_at__lt=timezone.now() - STALE,
     )
     going_on = RunStep.objects.for_organization(organization).filter(
-        status__in=ACTIVE_STATUSES, pipeline__isnull=False
+        IS_ACTIVE, pipeline__isnull=False
     )
     # What failed or has warnings is told already.
     rows = standings.filter(tone=Tone.GOOD, pipeline__is_paused=False)

@@ -56,6 +56,7 @@ class BackfillForm(forms.Form):
         begin, end = (str(data.get(name) or "").strip() for name in ("cursor_from", "cursor_to"))
         if begin and end and not str(data.get("slice_size") or "").strip():
             data["slice_size"] = proposed_size(begin, end)
+        self._has_bounds = bool(begin and end)
         super().__init__(data)
         offered = [("", _("Choose")), *((one.slug, one.name) for one in pipelines)]
         for name, choices in (("pipeline", offered), ("resource", [(n, n) for n in names])):
@@ -72,5 +73,14 @@ class BackfillForm(forms.Form):
 
     def full_clean(self) -> None:
         super().full_clean()
-        if not self.is_complete:
-            self.errors.clear()
+        if self.is_complete:
+            return
+        self.errors.clear()
+        if self._has_bounds and self.table is not None:
+            # Of bounds that are a range a size would have been proposed.
+            self.add_error(
+                "cursor_to",
+                _(
+                    "From and up to are no range. Give two numbers, or two dates, the smaller first."
+                ),
+            )

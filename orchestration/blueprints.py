@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -13,7 +13,7 @@ from orchestration.engine.planner import Graph, GraphNode, PlannedStep, plan, se
 from orchestration.engine.rules import Rule
 from orchestration.errors import InvalidSelection, PipelinePaused
 from orchestration.graph import find_thing, graph_of, node_for, warehouses
-from orchestration.models import DEFAULT_QUEUE, Dependency, Node, Run, RunStep, StepKind
+from orchestration.models import DEFAULT_QUEUE, Dependency, Node, StepKind
 from pipelines import services as pipelines
 from pipelines.models import Pipeline
 from tenants.models import Organization
@@ -66,49 +66,47 @@ class Blueprint:
     warehouses: Mapping[int, Connection]
     #: What is run exactly, without secrets, so that a run can be explained and repeated.
     capsule: Mapping[str, Any]
+    #: Where steps go whose connections name none.
+    queue: str
 
-    def rows(self, run: Run) -> list[RunStep]:
-        """The run's steps; those that wait for none are ready, unless the run comes after another."""
-        waits = run.after is not None and run.after.is_active
+    @cached_property
+    def steps(self) -> list[dict[str, Any]]:
+        """The rows of the steps as far as all runs have them in common; those that wait for none are ready."""
         downstream: dict[int, list[int]] = defaultdict(list)
         for step in self.plan.steps:
             for position in step.upstream:
                 downstream[position].append(step.position)
-        return [
-            self._row(run, step, downstream[step.position], waits=waits) for step in self.plan.steps
-        ]
+        return [self._step(step, downstream[step.position]) for step in self.plan.steps]
 
-    def _row(self, run: Run, step: PlannedStep, downstream: list[int], *, waits: bool) -> RunStep:
-        # By ids: of ten thousand rows, the looks at what they belong to would be a tenth of the work.
-        row = RunStep(
-            organization_id=run.organization_id,
-            run_id=run.pk,
-            position=step.position,
-            nodes=step.nodes,
-            upstream=step.upstream,
-            downstream=downstream,
-            conditions={key: found.as_json() for key, found in step.conditions.items()},
-            is_ready=not step.upstream and not waits,
-        )
-        uses = self._describe(row, step)
-        row.connection_ids = sorted({connection.pk for connection in uses})
+    def _step(self, step: PlannedStep, downstream: list[int]) -> dict[str, Any]:
+        what, uses = self._described(step)
         queues = [connection.queue for connection in uses if connection.queue]
-        row.queue = next(iter(queues), run.organization.queue or DEFAULT_QUEUE)
-        return row
+        return {
+            **what,
+            "position": step.position,
+            "nodes": step.nodes,
+            "upstream": step.upstream,
+            "downstream": downstream,
+            "conditions": {key: found.as_json() for key, found in step.conditions.items()},
+            "is_ready": not step.upstream,
+            "connection_ids": sorted({connection.pk for connection in uses}),
+            "queue": next(iter(queues), self.queue),
+        }
 
-    def _describe(self, row: RunStep, step: PlannedStep) -> list[Connection]:
-        """Write what the step executes; the connections it uses."""
+    def _described(self, step: PlannedStep) -> tuple[dict[str, Any], list[Connection]]:
+        """What the step executes, and the connections it uses."""
+        what: dict[str, Any] = {"pipeline_id": None, "connection_id": None}
         if step.warehouse is None:
             (key,) = step.nodes
             pipeline = self.things[key]
             assert isinstance(pipeline, Pipeline)
-            row.kind, row.pipeline, row.name = StepKind.PIPELINE, pipeline, pipeline.name
-            return [pipeline.source, pipeline.destination]
+            what |= {"kind": StepKind.PIPELINE, "name": pipeline.name, "pipeline_id": pipeline.pk}
+            return what, [pipeline.source, pipeline.destination]
         warehouse = self.warehouses[step.warehouse]
         names = [key.partition(":")[2] for key in step.nodes]
-        row.kind, row.connection = StepKind.TRANSFORM, warehouse
-        row.name = names[0] if len(names) == 1 else f"{len(names)} transformations"
-        return [warehouse]
+        name = names[0] if len(names) == 1 else f"{len(names)} transformations"
+        what |= {"kind": StepKind.TRANSFORM, "name": name, "connection_id": warehouse.pk}
+        return what, [warehouse]
 
 
 def blueprints_of(
@@ -175,20 +173,30 @@ class _Library:
         wanted = set(keys) - self.things.keys()
         if not wanted:
             return
-        loads = Pipeline.objects.for_organization(self.organization).select_related(
-            "source", "destination"
-        )
+        loads = Pipeline.objects.for_organization(self.organization)
         # What a build left behind is long, and no part of what is run.
         builds = Transformation.objects.for_organization(self.organization)
-        builds = builds.select_related("connection").defer("compiled_sql", "build_message")
+        builds = builds.defer("compiled_sql", "build_message")
         if len(wanted) < _FEW:
             names = [key.partition(":")[2] for key in wanted]
             loads, builds = loads.filter(slug__in=names), builds.filter(name__in=names)
         found: dict[str, Thing] = {f"pipeline:{row.slug}": row for row in loads}
         found |= {f"transformation:{row.name}": row for row in builds}
-        for row in found.values():
-            row.organization = self.organization
-        self.things |= {key: row for key, row in found.items() if key in wanted}
+        found = {key: row for key, row in found.items() if key in wanted}
+        self._join(found.values())
+        self.things |= found
+
+    def _join(self, things: Collection[Thing]) -> None:
+        """Each connection is read, and its secrets decrypted, once for all that use it."""
+        ids = {pk for thing in things for pk in _connection_ids(thing)}
+        connections = Connection.all_organizations.in_bulk(ids)
+        for thing in things:
+            thing.organization = self.organization
+            if isinstance(thing, Pipeline):
+                thing.source = connections[thing.source_id]
+                thing.destination = connections[thing.destination_id]
+            else:
+                thing.connection = connections[thing.connection_id]
 
     def nodes(self, keys: Collection[str]) -> dict[str, Node]:
         """The graph's rows of what is here, made at first need."""
@@ -203,6 +211,12 @@ class _Library:
             builds[row.transformation_id]: row for row in rows.filter(transformation__in=builds)
         }
         return found | {key: node_for(t) for key, t in things.items() if key not in found}
+
+
+def _connection_ids(thing: Thing) -> tuple[int, ...]:
+    if isinstance(thing, Pipeline):
+        return thing.source_id, thing.destination_id
+    return (thing.connection_id,)
 
 
 def _graphs_alone(
@@ -252,6 +266,7 @@ def _drawn(
             things={key: library.things[key] for key in one.chosen},
             warehouses=places,
             capsule=_capsule(one, snapshots),
+            queue=organization.queue or DEFAULT_QUEUE,
         )
         for asked, one in plans.items()
     }

@@ -1,4 +1,4 @@
-"""Forms of dependencies and schedules: they check shape, the services check the rest."""
+"""The form of schedules, and what forms of other pages share: they check shape, the services check the rest."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -27,16 +27,15 @@ _AREAS = (
 )  # fmt: skip
 
 
-def target_choices(organization: Organization, *, with_graph: bool = True) -> Choices:
+def target_choices(organization: Organization) -> Choices:
     """Everything that can run, as grouped choices."""
     pipelines = Pipeline.objects.for_organization(organization)
     transformations = Transformation.objects.for_organization(organization).order_by("name")
-    choices: Choices = [(DAG, _("Whole graph"))] if with_graph else [("", _("Choose"))]
     groups: Sequence[tuple[Any, Choices]] = (
         (_("Pipelines"), [(pipeline_key(p), p.name) for p in pipelines]),
         (_("Transformations"), [(transformation_key(t), t.name) for t in transformations]),
     )
-    return choices + [group for group in groups if group[1]]
+    return [(DAG, _("Whole graph")), *(group for group in groups if group[1])]
 
 
 @cache
@@ -49,22 +48,6 @@ def put_error(form: forms.Form, error: DatanikaError) -> None:
     """Show a service's refusal at the field it names, or above the form."""
     fields = {"cron": "cron", **{name: name for name in form.fields}}
     form.add_error(fields.get(error.field) if error.field in form.fields else None, str(error))
-
-
-class DependencyForm(forms.Form):
-    """One edge of the graph."""
-
-    spans = {"upstream": "f-3", "downstream": "f-3"}
-
-    upstream = forms.ChoiceField(label=_("First"), help_text=_("Has to succeed before."))
-    downstream = forms.ChoiceField(label=_("Then"), help_text=_("Waits for it."))
-
-    def __init__(self, *args: Any, choices: Choices, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name in ("upstream", "downstream"):
-            field = self.fields[name]
-            assert isinstance(field, forms.ChoiceField)
-            field.choices = choices
 
 
 class WallTimeField(forms.Field):
@@ -100,7 +83,8 @@ class ScheduleForm(forms.Form):
             attrs={"class": "mono", "placeholder": "+fct_orders tag:nightly", "spellcheck": "false"}
         ),
         help_text=_(
-            "Narrows or widens it: names and tag:…, with + before for upstream, behind for downstream."
+            "Names and tag:…; + before is upstream, behind downstream, a comma keeps what both have, "
+            "--exclude leaves out. Empty: exactly what is chosen. All terms: docs/graph.md, Selections."
         ),
     )
     cron = forms.CharField(

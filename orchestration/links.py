@@ -1,5 +1,6 @@
 """Addresses of what a node, a run or an error speaks of: templates get URLs, never build them from keys."""
 
+from functools import lru_cache
 from typing import Any
 
 from django.urls import reverse
@@ -14,7 +15,13 @@ from transforms.models import Transformation
 
 def page(organization: Organization, name: str, *args: Any) -> str:
     """``reverse`` below ``/o/<organization>/``."""
-    return reverse(name, args=[organization.slug, *args])
+    return _reversed(name, organization.slug, *args)
+
+
+@lru_cache(maxsize=4096)
+def _reversed(name: str, *args: Any) -> str:
+    # A page asks for a hundred of them, and they never change.
+    return reverse(name, args=args)
 
 
 def pipeline_url(organization: Organization, slug: str) -> str:

@@ -5,9 +5,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
-from django.db.models import Count, DateTimeField, Func, Sum
+from django.db.models import Count, Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,7 +15,6 @@ from common.ui.formats import DASH, format_count
 from orchestration import cron, links
 from orchestration.graph import graph_of, pipeline_key
 from orchestration.models import (
-    ACTIVE_STATUSES,
     FINAL_STATUSES,
     Run,
     RunStep,
@@ -27,14 +25,16 @@ from orchestration.models import (
 )
 from orchestration.run_filters import PERIODS
 from orchestration.selectors import (
+    IS_ACTIVE,
+    HourOf,
+    PastStep,
     recent_steps,
     schedules_by_key,
     schedules_of,
-    shown_status,
 )
 from pipelines.models import Pipeline
 from tenants.models import Organization
-from transforms.models import BuildStatus, Transformation
+from transforms.models import GOOD_BUILDS, BuildStatus, Transformation
 
 #: Points of a sparkline, whatever the period.
 POINTS = 24
@@ -45,7 +45,6 @@ SHOWN_STARTS = 5
 MANY_RUNS, KEPT_SECONDS, MOST_KEPT = 50_000, 60, 200
 #: Up to so many nodes, schedules of selections are told at each pipeline they start.
 SMALL_GRAPH = 300
-GOOD_BUILDS = frozenset({BuildStatus.SUCCEEDED, BuildStatus.WARNED})
 
 
 @dataclass(frozen=True)
@@ -124,11 +123,11 @@ def hours(buckets: list[_Bucket]) -> list[Hour]:
     return result
 
 
-def pipeline_rows(organization: Organization) -> list[PipelineRow]:
-    """Running and failed pipelines first, then by name, as many as the overview shows."""
+def pipeline_rows(organization: Organization, *, of: int) -> list[PipelineRow]:
+    """Running and failed pipelines first, then by name, as many as the overview shows ``of`` all there are."""
     pipelines = _first_pipelines(organization)
     steps = recent_steps(organization, pipelines)
-    starts = _starts(organization, pipelines)
+    starts = _starts(organization, pipelines, of)
     rows = [_pipeline_row(pipeline, steps.get(pipeline.pk, []), starts) for pipeline in pipelines]
     urgency = {"running": 0, "failed": 1, "warning": 2}
     return sorted(rows, key=lambda row: (urgency.get(row.status, 3), row.pipeline.name.lower()))
@@ -136,48 +135,56 @@ def pipeline_rows(organization: Organization) -> list[PipelineRow]:
 
 def _first_pipelines(organization: Organization) -> list[Pipeline]:
     active = RunStep.objects.for_organization(organization).filter(
-        status__in=ACTIVE_STATUSES, run__status__in=ACTIVE_STATUSES, pipeline__isnull=False
+        IS_ACTIVE, status=Status.RUNNING, pipeline__isnull=False
     )
     standings = Standing.objects.for_organization(organization).order_by("-ended_at")
     sources = (
-        active.filter(status=Status.RUNNING).order_by("-pk").values_list("pipeline", flat=True),
+        active.order_by("-pk").values_list("pipeline", flat=True),
         standings.filter(tone=Tone.BAD).values_list("pipeline", flat=True),
         standings.filter(tone=Tone.WARN).values_list("pipeline", flat=True),
     )
-    rows = Pipeline.objects.for_organization(organization)
-    rows = rows.select_related("source", "destination", "organization")
-    found: dict[int, Pipeline] = {}
+    rows = Pipeline.objects.for_organization(organization).select_related("source")
+    wanted: dict[int | None, None] = {}
     for keys in sources:
-        if len(found) < SHOWN_PIPELINES:
-            # Some of them may be in the trash.
-            wanted = list(keys[: 2 * SHOWN_PIPELINES])
-            found |= {row.pk: row for row in rows.filter(pk__in=wanted)}
+        # Some of them may be in the trash.
+        if len(wanted) < 2 * SHOWN_PIPELINES:
+            wanted |= dict.fromkeys(keys[: 2 * SHOWN_PIPELINES])
+    known = rows.in_bulk([key for key in wanted if key is not None])
+    found = {key: known[key] for key in wanted if key in known}
     if len(found) < SHOWN_PIPELINES:
         by_name = rows.order_by("name", "pk")[:SHOWN_PIPELINES]
         found |= {row.pk: row for row in by_name if row.pk not in found}
-    return list(found.values())[:SHOWN_PIPELINES]
+    pipelines = list(found.values())[:SHOWN_PIPELINES]
+    for pipeline in pipelines:
+        pipeline.organization = organization
+    return pipelines
 
 
-def _starts(organization: Organization, pipelines: list[Pipeline]) -> dict[str, Schedule]:
+def _starts(organization: Organization, pipelines: list[Pipeline], of: int) -> dict[str, Schedule]:
     """The schedule that starts each of them next; in a large graph only its own, or one of everything."""
     rows = Schedule.objects.for_organization(organization).filter(
         is_active=True, next_run_at__isnull=False
     )
     rows = rows.select_related("crontab", "node__pipeline")
-    if _is_small(organization) and rows.exclude(node__isnull=False, select="").exists():
+    if _is_small(organization, of) and rows.exclude(node__isnull=False, select="").exists():
         return schedules_by_key(graph_of(organization), schedules_of(organization))
-    keys = {pipeline_key(pipeline) for pipeline in pipelines}
-    own = rows.filter(node__pipeline__in=pipelines, select="").order_by("-next_run_at")
-    found = {schedule.node.key: schedule for schedule in own if schedule.node}
-    if everything := rows.filter(node__isnull=True, select="").order_by("next_run_at").first():
-        found = dict.fromkeys(keys, everything) | found
-    return found
+    wanted = Q(node__pipeline__in=pipelines) | Q(node__isnull=True)
+    found: dict[str, Schedule] = {}
+    own: dict[str, Schedule] = {}
+    for schedule in rows.filter(wanted, select="").order_by("-next_run_at"):
+        if schedule.node:
+            own[schedule.node.key] = schedule
+        else:
+            found = dict.fromkeys(map(pipeline_key, pipelines), schedule)
+    return found | own
 
 
-def _is_small(organization: Organization) -> bool:
-    models = (Pipeline, Transformation)
-    rows = [model.objects.for_organization(organization).order_by() for model in models]
-    return sum(each[: SMALL_GRAPH + 1].count() for each in rows) <= SMALL_GRAPH
+def _is_small(organization: Organization, pipelines: int) -> bool:
+    room = SMALL_GRAPH - pipelines
+    if room < 0:
+        return False
+    rows = Transformation.objects.for_organization(organization).order_by()
+    return rows[: room + 1].count() <= room
 
 
 def next_starts(organization: Organization) -> list[NextStart]:
@@ -194,18 +201,6 @@ def next_starts(organization: Organization) -> list[NextStart]:
         url = links.page(organization, "orchestration:schedule-list")
         found.append(NextStart(schedule.next_run_at, clock, schedule.name, url))
     return found
-
-
-class _Hour(Func):
-    """The hour of a moment in UTC; whole hours in nearly every zone, and the same on both databases."""
-
-    output_field = DateTimeField()
-    template = "DATE_TRUNC('hour', %(expressions)s)"
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        # Moments are stored as text in UTC: cutting it is a hundred times quicker than asking Python for each row.
-        template = "SUBSTR(%(expressions)s, 1, 13) || ':00:00'"
-        return self.as_sql(compiler, connection, template=template, **context)
 
 
 #: In the process itself: a page must not need Redis.
@@ -228,23 +223,21 @@ def buckets_of(organization: Organization, period: str) -> list[_Bucket]:
 def _buckets(organization: Organization, period: str) -> list[_Bucket]:
     since = timezone.now() - 2 * PERIODS[period]
     rows = Run.objects.for_organization(organization).filter(requested_at__gte=since)
-    # By hour and status, so that the database reads its index alone.
-    grouped = rows.order_by().annotate(hour=_Hour("requested_at")).values_list("hour", "status")
-    counts: dict[datetime, dict[str, tuple[int, int]]] = defaultdict(dict)
-    for hour, status, total, loaded in grouped.annotate(Count("pk"), Sum("rows_loaded")):
-        counts[hour][status] = (total, loaded or 0)
-    return [_bucket(hour, counts[hour]) for hour in sorted(counts)]
-
-
-def _bucket(hour: datetime, by_status: dict[str, tuple[int, int]]) -> _Bucket:
-    ended = [found for status, found in by_status.items() if status in FINAL_STATUSES]
-    return _Bucket(
-        hour=hour,
-        total=sum(total for total, _rows in ended),
-        succeeded=by_status.get(Status.SUCCEEDED, (0, 0))[0],
-        failed=by_status.get(Status.FAILED, (0, 0))[0],
-        rows=sum(rows for _total, rows in ended),
+    ended = Q(status__in=FINAL_STATUSES)
+    # Of columns that one index holds all of, which is then all the database reads.
+    found = rows.order_by().annotate(hour=HourOf("requested_at")).values("hour")
+    found = found.annotate(
+        total=Count("status", filter=ended),
+        succeeded=Count("status", filter=Q(status=Status.SUCCEEDED)),
+        failed=Count("status", filter=Q(status=Status.FAILED)),
+        loaded=Sum("rows_loaded", filter=ended),
     )
+    names = ("hour", "total", "succeeded", "failed", "loaded")
+    buckets = (
+        _Bucket(hour, total, succeeded, failed, loaded or 0)
+        for hour, total, succeeded, failed, loaded in found.values_list(*names)
+    )
+    return sorted(buckets, key=lambda bucket: bucket.hour)
 
 
 def _points(buckets: list[_Bucket], start: datetime, length: timedelta) -> list[list[_Bucket]]:
@@ -339,11 +332,11 @@ def _tone(change: float | None) -> str:
 
 
 def _pipeline_row(
-    pipeline: Pipeline, steps: list[RunStep], starts: dict[str, Schedule]
+    pipeline: Pipeline, steps: list[PastStep], starts: dict[str, Schedule]
 ) -> PipelineRow:
     last = steps[-1] if steps else None
     schedule = starts.get(pipeline_key(pipeline))
-    status = shown_status(last) if last else "untested"
+    status = last.shown_status if last else "untested"
     if pipeline.is_paused and not (last and last.is_active):
         status = "paused"
     loaded = last.summary.get("rows_loaded") if last else None
@@ -359,9 +352,9 @@ def _pipeline_row(
     )
 
 
-def beats_of(steps: Iterable[RunStep]) -> list[Beat]:
+def beats_of(steps: Iterable[PastStep]) -> list[Beat]:
     return [
-        Beat(shown_status(step), step.took.total_seconds() if step.took else None) for step in steps
+        Beat(step.shown_status, step.took.total_seconds() if step.took else None) for step in steps
     ]
 
 

@@ -5,19 +5,21 @@ one kind are written together.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import transaction
+from django.utils import timezone
 
 from audit import services as audit
 from audit.actions import AuditAction
+from common import bulk
 from common.errors import DatanikaError
 from orchestration.blueprints import DAG, Asked, Blueprint, Thing, blueprints_of, chosen_of
 from orchestration.engine import log
 from orchestration.models import Run, RunStep, Schedule, Trigger
-from orchestration.options import as_json, check_for, options_of, words_beside_title
+from orchestration.options import as_json, check_for, words_beside_title
 from pipelines.runner import USUAL, LoadOptions
 from tenants.actors import Actor
 from tenants.models import Organization
@@ -39,7 +41,7 @@ class RunRequest:
     schedule: Schedule | None = None
     scheduled_for: datetime | None = None
     retry_of: Run | None = None
-    after: Run | None = None
+    after: "Run | Made | None" = None
     idempotency_key: str = ""
 
 
@@ -47,8 +49,22 @@ class RunRequest:
 class Made:
     """A run, QUEUED, and the ids of its steps that can start at once."""
 
-    run: Run
-    ready: list[int]
+    pk: int
+    number: int
+    ready: list[int] = field(default_factory=list)
+    is_active: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class _Sort:
+    """What all runs of one blueprint and the same options have in common, put into words once."""
+
+    title: str
+    options: dict[str, Any]
+    capsule: dict[str, Any]
+    changes: dict[str, Any]
+    opening: str
+    warnings: list[str]
 
 
 class Desk:
@@ -58,6 +74,7 @@ class Desk:
         # Numbers are handed out in turn; with SQLite the transaction itself is the turn.
         self.organization = Organization.objects.select_for_update().get(pk=organization_id)
         self._known: dict[Asked, Blueprint | DatanikaError] = {}
+        self._sorts: dict[tuple[Asked, LoadOptions], _Sort] = {}
 
     def create(self, requests: Sequence[RunRequest]) -> list[Made | DatanikaError]:
         """In the order of the requests: what was made of each, or why nothing was."""
@@ -83,34 +100,51 @@ class Desk:
     def _write(self, pairs: list[tuple[RunRequest, Blueprint]]) -> list[Made]:
         if not pairs:
             return []
-        first = self.organization.last_run_number + 1
-        self.organization.last_run_number += len(pairs)
-        self.organization.save(update_fields=["last_run_number"])
-        runs = [
-            _run(self.organization, first + place, request, blueprint)
-            for place, (request, blueprint) in enumerate(pairs)
-        ]
-        lines = [_opening(run, *pair) for run, pair in zip(runs, pairs, strict=True)]
-        for run, own in zip(runs, lines, strict=True):
-            run.last_line = len(own)
-        Run.all_organizations.bulk_create(runs)
-        rows = [blueprint.rows(run) for run, (_, blueprint) in zip(runs, pairs, strict=True)]
-        RunStep.all_organizations.bulk_create([row for own in rows for row in own])
-        log.open_logs(zip(runs, lines, strict=True))
+        organization = self.organization
+        first = organization.last_run_number + 1
+        organization.last_run_number += len(pairs)
+        organization.save(update_fields=["last_run_number"])
+        ids = bulk.new_ids(Run, len(pairs))
+        made = [Made(pk, number) for number, pk in enumerate(ids, first)]
+        sorts = [self._sort(*pair) for pair in pairs]
+        now = timezone.now()
+        together = list(zip(made, pairs, sorts, strict=True))
+        rows = [_run(*one) for one in together]
+        bulk.insert(Run, rows, organization_id=organization.pk, requested_at=now)
+        self._write_steps(made, pairs, now)
+        log.open_logs(organization.pk, [(one[0].pk, _opening(*one, now)) for one in together])
         audit.record_many(
-            audit.event_of(
-                organization=self.organization,
-                actor=request.actor,
-                action=AuditAction.RUN_REQUESTED,
-                target=run,
-                changes=_changes(run),
-            )
-            for run, (request, _) in zip(runs, pairs, strict=True)
+            organization=organization,
+            action=AuditAction.RUN_REQUESTED,
+            target_type=Run,
+            entries=[
+                audit.Entry(request.actor, str(run.pk), f"Run #{run.number}", sort.changes)
+                for run, (request, _), sort in together
+            ],
         )
-        return [
-            Made(run, [row.pk for row in own if row.is_ready])
-            for run, own in zip(runs, rows, strict=True)
-        ]
+        return made
+
+    def _write_steps(
+        self, made: list[Made], pairs: list[tuple[RunRequest, Blueprint]], now: datetime
+    ) -> None:
+        ids = iter(bulk.new_ids(RunStep, sum(len(blueprint.steps) for _, blueprint in pairs)))
+        rows: list[dict[str, Any]] = []
+        for run, (request, blueprint) in zip(made, pairs, strict=True):
+            waits = request.after is not None and request.after.is_active
+            for step in blueprint.steps:
+                row = {**step, "id": next(ids), "run_id": run.pk}
+                if waits:
+                    row["is_ready"] = False
+                if row["is_ready"]:
+                    run.ready.append(row["id"])
+                rows.append(row)
+        bulk.insert(RunStep, rows, organization_id=self.organization.pk, queued_at=now)
+
+    def _sort(self, request: RunRequest, blueprint: Blueprint) -> _Sort:
+        key = (request.asked, request.options)
+        if key not in self._sorts:
+            self._sorts[key] = _sort(request, blueprint)
+        return self._sorts[key]
 
 
 @transaction.atomic
@@ -147,38 +181,57 @@ def create_run(
         after=after,
         idempotency_key=idempotency_key,
     )
-    (made,) = Desk(organization.pk).create([request])
+    desk = Desk(organization.pk)
+    (made,) = desk.create([request])
     if isinstance(made, DatanikaError):
         raise made
-    return made.run, made.ready
+    run = Run.all_organizations.get(pk=made.pk)
+    run.organization = desk.organization
+    return run, made.ready
 
 
-def _run(organization: Organization, number: int, request: RunRequest, blueprint: Blueprint) -> Run:
-    asked, options = request.asked, request.options
-    run = Run(
-        organization=organization,
-        number=number,
-        node=blueprint.node,
-        target=asked.target,
-        title=_title(blueprint.thing, asked.select, options),
-        select=asked.select,
-        full_refresh=options.full_refresh,
-        options=as_json(options),
-        trigger=request.trigger,
-        requested_by=request.actor.label,
-        schedule=request.schedule,
-        scheduled_for=request.scheduled_for,
-        retry_of=request.retry_of,
-        after=request.after,
-        idempotency_key=request.idempotency_key,
+def _run(made: Made, pair: tuple[RunRequest, Blueprint], sort: _Sort) -> dict[str, Any]:
+    request, blueprint = pair
+    return {
+        "id": made.pk,
+        "number": made.number,
+        "node_id": blueprint.node.pk if blueprint.node else None,
+        "target": request.asked.target,
+        "title": sort.title,
+        "select": request.asked.select,
+        "full_refresh": request.options.full_refresh,
+        "options": sort.options,
+        "trigger": request.trigger,
+        "requested_by": request.actor.label,
+        "schedule_id": request.schedule.pk if request.schedule else None,
+        "scheduled_for": request.scheduled_for,
+        "retry_of_id": request.retry_of.pk if request.retry_of else None,
+        "after_id": request.after.pk if request.after else None,
+        "idempotency_key": request.idempotency_key,
+        "capsule": sort.capsule,
+        "last_line": 1 + len(sort.warnings),
+    }
+
+
+def _sort(request: RunRequest, blueprint: Blueprint) -> _Sort:
+    asked, options = request.asked, as_json(request.options)
+    steps = blueprint.plan.steps
+    nodes = sum(len(step.nodes) for step in steps)
+    what = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
+    things = "1 node" if nodes == 1 else f"{nodes} nodes"
+    words = request.options.words()
+    changes = {"target": [None, asked.target], "select": [None, asked.select]}
+    return _Sort(
+        title=_title(blueprint.thing, asked.select, request.options),
+        options=options,
+        capsule={**blueprint.capsule, "options": options},
+        changes=changes | ({"options": [None, options]} if options else {}),
+        opening=f"{things} in {what}." + (f" Asked for: {words}." if words else ""),
+        warnings=[
+            f"{key.partition(':')[2]} is paused and left out."
+            for key in sorted(blueprint.plan.paused)
+        ],
     )
-    run.capsule = {**blueprint.capsule, "options": run.options}
-    return run
-
-
-def _changes(run: Run) -> dict[str, Any]:
-    changes = {"target": [None, run.target], "select": [None, run.select]}
-    return changes | ({"options": [None, run.options]} if run.options else {})
 
 
 def _title(thing: Thing | None, expression: str, options: LoadOptions) -> str:
@@ -189,19 +242,12 @@ def _title(thing: Thing | None, expression: str, options: LoadOptions) -> str:
     return f"{name} ({', '.join(more)})"[:160] if more else name[:160]
 
 
-def _opening(run: Run, request: RunRequest, blueprint: Blueprint) -> list[log.Line]:
+def _opening(
+    made: Made, pair: tuple[RunRequest, Blueprint], sort: _Sort, now: datetime
+) -> list[log.Line]:
     """The first lines of its log: who asked for what, and what is left out."""
-    steps = blueprint.plan.steps
-    nodes = sum(len(step.nodes) for step in steps)
-    what = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
-    things = "1 node" if nodes == 1 else f"{nodes} nodes"
-    words = options_of(run).words()
-    asked = f" Asked for: {words}." if words else ""
-    text = f"Run #{run.number} requested by {request.actor.label}: {things} in {what}.{asked}"
+    text = f"Run #{made.number} requested by {pair[0].actor.label}: {sort.opening}"
     return [
-        log.own_line("info", text),
-        *(
-            log.own_line("warn", f"{key.partition(':')[2]} is paused and left out.")
-            for key in sorted(blueprint.plan.paused)
-        ),
+        log.own_line("info", text, now),
+        *(log.own_line("warn", warning, now) for warning in sort.warnings),
     ]

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from connections.models import Connection
 from orchestration.models import (
     ACTIVE_STATUSES,
     FINAL_STATUSES,
@@ -19,6 +20,7 @@ from orchestration.models import (
     Status,
     StepKind,
 )
+from orchestration.selectors import IS_ACTIVE
 from pipelines.models import Pipeline
 from tenants.models import Organization
 from transforms.models import Transformation
@@ -29,8 +31,8 @@ PAGE_SIZE = 50
 WINDOW = 20_000
 #: A count goes no further: nobody pages there.
 MOST_COUNTED = 10_000
-#: Objects with more pipelines than this (a shared warehouse, a common tag) have a part in most runs.
-FEW = 100
+#: Objects with more steps than this (a shared warehouse, a common tag, a busy pipeline) have a part in many runs.
+MOST_LISTED = 5_000
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,10 @@ class RunFilter:
     def is_counted(self) -> bool:
         """Whether the index alone counts them; what an object had a part in is found step by step."""
         return not (self.needs_looking or self.target or self.tag)
+
+    @property
+    def may_be_active(self) -> bool:
+        return self.status in ("", "active", *ACTIVE_STATUSES)
 
     @property
     def begins(self) -> datetime | None:
@@ -127,18 +133,24 @@ def page_of_runs(
     """One page: runs with numbers below ``before`` or above ``after``, the newest first."""
     first_page = before is None and after is None
     rows = runs_of(organization, wanted)
-    active = rows.filter(status__in=ACTIVE_STATUSES).order_by("-number")
-    ended = rows.filter(status__in=FINAL_STATUSES)
+    ended = rows.none() if wanted.status == "active" else rows.filter(status__in=FINAL_STATUSES)
     looked_to = None
     if wanted.needs_looking:
         ended, looked_to = _window(organization, wanted, ended, before, after)
     page = _newer(ended, after, size) if after is not None else _older(ended, before, size)
     return replace(
         page,
-        active=list(active[:size]) if first_page else [],
+        active=_active(organization, rows, size) if first_page and wanted.may_be_active else [],
         total=_count(rows) if counts and wanted.is_counted else None,
         looked_to=looked_to if page.before is None and after is None else None,
     )
+
+
+def _active(organization: Organization, rows: QuerySet[Run], size: int) -> list[Run]:
+    """The newest of them; found first, because a database would rather look through all runs by their numbers."""
+    known = Run.objects.for_organization(organization).filter(IS_ACTIVE).order_by("-pk")
+    ids = list(known.values_list("pk", flat=True)[:MOST_LISTED])
+    return list(rows.filter(pk__in=ids, status__in=ACTIVE_STATUSES).order_by("-number")[:size])
 
 
 def _older(rows: QuerySet[Run], before: int | None, size: int) -> RunPage:
@@ -217,7 +229,7 @@ def _target(organization: Organization, target: str) -> Q:
     kind, _, name = target.partition(":")
     if kind == "pipeline":
         found = Pipeline.objects.for_organization(organization).filter(slug=name)
-        return _with_pipelines(organization, list(found.values_list("pk", flat=True)))
+        return _with_pipelines(list(found.values_list("pk", flat=True)))
     if kind == "transformation":
         return _with_transformations(organization, [name])
     if kind == "connection":
@@ -229,11 +241,20 @@ def _target(organization: Organization, target: str) -> Q:
     return Q(target=target)
 
 
-def _with_pipelines(organization: Organization, ids: list[int]) -> Q:
-    steps = RunStep.objects.for_organization(organization).filter(pipeline__in=ids)
-    if len(ids) > FEW:
-        return Q(Exists(steps.filter(run=OuterRef("pk"))))
-    return Q(pk__in=steps.values("run"))
+def _with_pipelines(ids: list[int]) -> Q:
+    # Whose they are is settled; named again, it would lead SQLite through all steps of the organization.
+    return _with(RunStep.all_organizations.filter(pipeline__in=ids))
+
+
+def _with(steps: QuerySet[RunStep]) -> Q:
+    """Runs that have one of the steps: by a list of them, or where they are many by a look at each run."""
+    many = steps.order_by()[: MOST_LISTED + 1].count()
+    if not many:
+        return Q(pk__in=[])
+    if many <= MOST_LISTED:
+        return Q(pk__in=steps.order_by().values("run"))
+    newest = steps.order_by("-pk").values_list("run__number", flat=True).first()
+    return Q(Exists(steps.filter(run=OuterRef("pk"))), number__lte=newest)
 
 
 def _with_transformations(organization: Organization, names: list[str]) -> Q:
@@ -243,14 +264,13 @@ def _with_transformations(organization: Organization, names: list[str]) -> Q:
 
 
 def _with_connection(organization: Organization, slug: str) -> Q:
-    ends = Q(source__slug=slug, source__deleted_at__isnull=True)
-    ends |= Q(destination__slug=slug, destination__deleted_at__isnull=True)
-    found = Pipeline.objects.for_organization(organization).filter(ends)
-    loads = _with_pipelines(organization, list(found.values_list("pk", flat=True)))
-    builds = RunStep.objects.for_organization(organization).filter(
-        connection__slug=slug, connection__deleted_at__isnull=True
+    connections = Connection.objects.for_organization(organization).filter(slug=slug)
+    own = list(connections.values_list("pk", flat=True))
+    found = Pipeline.objects.for_organization(organization).filter(
+        Q(source__in=own) | Q(destination__in=own)
     )
-    return loads | Q(pk__in=builds.values("run"))
+    loads = _with_pipelines(list(found.values_list("pk", flat=True)))
+    return loads | _with(RunStep.all_organizations.filter(connection__in=own))
 
 
 def _tag(organization: Organization, tag: str) -> Q:
@@ -261,7 +281,7 @@ def _tag(organization: Organization, tag: str) -> Q:
     names = [name for name, tags in rows.values_list("name", "tags") if tag in tags]
     found = Q(pk__in=[])
     if ids:
-        found |= _with_pipelines(organization, ids)
+        found |= _with_pipelines(ids)
     if names:
         found |= _with_transformations(organization, names)
     return found
@@ -269,7 +289,7 @@ def _tag(organization: Organization, tag: str) -> Q:
 
 def _status(status: str) -> Q:
     if status == "active":
-        return Q(status__in=ACTIVE_STATUSES)
+        return IS_ACTIVE
     if status == "warning":
         return Q(status=Status.SUCCEEDED, has_warnings=True)
     return Q(status=status)

@@ -2,32 +2,20 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import median
+from typing import Any, NamedTuple
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import DateTimeField, Func, OuterRef, Q, Subquery, Value
 from django.utils import timezone
 
 from common.errors import DatanikaError
-from orchestration.engine.planner import Graph, select
-from orchestration.models import Run, RunStep, RunStepResult, Schedule, Status
+from orchestration.blueprints import DAG, chosen_of
+from orchestration.engine.planner import Graph
+from orchestration.models import ACTIVE_STATUSES, Run, RunStep, RunStepResult, Schedule, Status
 from pipelines.models import Pipeline
 from tenants.models import Organization
 
-#: What a heartbeat shows of a step.
-_BEAT = (
-    "organization",
-    "pipeline",
-    "name",
-    "status",
-    "has_warnings",
-    "started_at",
-    "finished_at",
-    "summary",
-    "error",
-    "error_code",
-    "run__number",
-)
 #: Pipelines that one query asks for.
 AT_ONCE = 200
 #: Bars in a heartbeat.
@@ -45,28 +33,75 @@ def shown_status(step: RunStep) -> str:
     return str(step.status)
 
 
+class Literal(Value):
+    """A word of ours in the SQL itself: SQLite uses a partial index only where it can read the condition."""
+
+    def as_sql(self, *_arguments: Any, **_options: Any) -> tuple[str, tuple[str | int, ...]]:
+        return f"'{self.value}'", ()
+
+
+#: Runs or steps that wait or run, found in their own small index on both databases.
+IS_ACTIVE = Q(status__in=[Literal(status.value) for status in sorted(ACTIVE_STATUSES)])
+
+
+class HourOf(Func):
+    """The hour of a moment in UTC; whole hours in nearly every zone, and the same on both databases."""
+
+    output_field = DateTimeField()
+    template = "DATE_TRUNC('hour', %(expressions)s)"
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        # Moments are stored as text in UTC: cutting it is a hundred times quicker than asking Python for each row.
+        template = "SUBSTR(%(expressions)s, 1, 13) || ':00:00'"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+
+class PastStep(NamedTuple):
+    """What a heartbeat shows of a step."""
+
+    pipeline_id: int
+    status: str
+    has_warnings: bool
+    started_at: datetime | None
+    finished_at: datetime | None
+    summary: dict[str, Any]
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in ACTIVE_STATUSES
+
+    @property
+    def shown_status(self) -> str:
+        return "warning" if self.status == Status.SUCCEEDED and self.has_warnings else self.status
+
+    @property
+    def took(self) -> timedelta | None:
+        return (self.finished_at or timezone.now()) - self.started_at if self.started_at else None
+
+
 def recent_steps(
     organization: Organization, pipelines: Iterable[Pipeline], count: int = BEATS
-) -> dict[int, list[RunStep]]:
+) -> dict[int, list[PastStep]]:
     """The last steps of each pipeline by its id, oldest first; skipped ones did not happen.
 
     Two queries for each two hundred pipelines: the first asks the index where the last ``count`` of each begin, so
     its other steps cost nothing.
     """
-    happened = RunStep.objects.for_organization(organization).exclude(
+    # Whose the pipelines are is settled; named again, it would lead SQLite through all steps of the organization.
+    happened = RunStep.all_organizations.exclude(
         status__in=[Status.SKIPPED, Status.CANCELLED], started_at__isnull=True
     )
     newest = happened.filter(pipeline=OuterRef("pk")).order_by("-pk").values("pk")
-    found: dict[int, list[RunStep]] = defaultdict(list)
+    found: dict[int, list[PastStep]] = defaultdict(list)
     for some in batched([pipeline.pk for pipeline in pipelines], AT_ONCE):
         rows = Pipeline.objects.for_organization(organization).filter(pk__in=some).order_by()
         edges = rows.annotate(first=Subquery(newest[count - 1 : count])).values_list("pk", "first")
         wanted = Q(pk__in=[])
         for pk, first in edges:
             wanted |= Q(pipeline=pk, pk__gte=first or 0)
-        for step in happened.filter(wanted).select_related("run").only(*_BEAT).order_by("pk"):
-            if step.pipeline_id is not None:
-                found[step.pipeline_id].append(step)
+        for row in happened.filter(wanted).order_by("pk").values_list(*PastStep._fields):
+            step = PastStep(*row)
+            found[step.pipeline_id].append(step)
     return found
 
 
@@ -140,10 +175,7 @@ def schedules_by_key(graph: Graph, schedules: Iterable[Schedule]) -> dict[str, S
 
 def keys_of(graph: Graph, schedule: Schedule) -> set[str]:
     """What a schedule would start; nothing where its target or selection no longer exists."""
-    if schedule.node is not None and not schedule.select:
-        return {schedule.node.key} & set(graph.nodes)
-    name = schedule.node.key.partition(":")[2] if schedule.node else ""
     try:
-        return select(graph, f"{name} {schedule.select}".strip())
+        return chosen_of(graph, schedule.node.key if schedule.node else DAG, schedule.select)
     except DatanikaError:
         return set()

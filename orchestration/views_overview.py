@@ -11,7 +11,6 @@ from common.http import render_page
 from connections.models import Connection
 from orchestration import attention, links, overview
 from orchestration.activity import activity
-from orchestration.models import Run
 from orchestration.run_filters import PERIODS
 from pipelines.models import Pipeline
 from tenants.models import Organization
@@ -42,8 +41,8 @@ def overview_page(request: OrganizationRequest) -> HttpResponse:
         "tiles": overview.tiles(organization, period, buckets),
         "attention": found,
         "activity": activity(organization),
-        "pipelines": overview.pipeline_rows(organization),
-        "pipeline_count": Pipeline.objects.for_organization(organization).count(),
+        "pipelines": overview.pipeline_rows(organization, of=found.pipelines),
+        "pipeline_count": found.pipelines,
         "hours": hours,
         "legend": [
             ["ok", _("%d succeeded") % totals["succeeded"]],
@@ -56,7 +55,7 @@ def overview_page(request: OrganizationRequest) -> HttpResponse:
 
 def _first_steps(organization: Organization) -> list[dict[str, Any]]:
     """What is left to do until the first run; nothing once there was one, or all is made."""
-    if Run.objects.for_organization(organization).exists():
+    if organization.last_run_number:
         return []
     pipelines = Pipeline.objects.for_organization(organization).exists()
     transformations = Transformation.objects.for_organization(organization).exists()

@@ -155,7 +155,7 @@ def run_cancel(request: OrganizationRequest, number: int) -> HttpResponse:
 @require_POST
 @requires(Permission.RUN)
 def run_retry(request: OrganizationRequest, number: int) -> HttpResponse:
-    """Again as a whole, or with ``from_failure`` what failed and what stands behind it; ``as_it_was`` as it was then."""
+    """Again as a whole; with ``from_failure`` only what failed and what follows, with ``as_it_was`` as it was then."""
     again = services.retry_run(
         run=run_of(request, number),
         actor=request.actor,

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.access import Permission, Role
+from common.api import KnownKeys
 from common.http import get_or_404
 from tenants import mail, selectors, services
 from tenants.api_authentication import KeyHolder
@@ -83,7 +84,7 @@ class InvitationSerializer(serializers.ModelSerializer[Invitation]):
         read_only_fields = fields
 
 
-class InvitationCreateSerializer(serializers.Serializer[Invitation]):
+class InvitationCreateSerializer(KnownKeys):
     email = serializers.EmailField()
     role = serializers.ChoiceField(ROLES, help_text="Not above the caller's own.")
 
@@ -154,7 +155,7 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
         return selectors.key_state(key)
 
 
-class ApiKeyCreateSerializer(serializers.Serializer[ApiKey]):
+class ApiKeyCreateSerializer(KnownKeys):
     name = serializers.CharField(max_length=80)
     role = serializers.ChoiceField(ROLES, help_text="Not above the caller's own.")
     days = serializers.IntegerField(

@@ -13,7 +13,7 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from common.access import Permission
-from common.api import CursorPagination
+from common.api import CursorPagination, checked
 from tenants.actors import Actor
 from tenants.api_authentication import resolve
 from tenants.models import Organization
@@ -64,17 +64,12 @@ class OrganizationAPIView(APIView):
 
     def body(self, serializer: type[BaseSerializer[Any]], *, partial: bool = False) -> Any:
         """The request's JSON, checked by ``serializer``; 422 problem details when it does not fit."""
-        checked = serializer(
-            data=self.request.data, partial=partial, context={"organization": self.organization}
-        )
-        checked.is_valid(raise_exception=True)
-        return checked.validated_data
+        context = {"organization": self.organization}
+        return checked(serializer(data=self.request.data, partial=partial, context=context))
 
     def query(self, serializer: type[BaseSerializer[Any]]) -> Any:
         """The query string, checked by ``serializer``."""
-        checked = serializer(data=self.request.query_params.dict())
-        checked.is_valid(raise_exception=True)
-        return checked.validated_data
+        return checked(serializer(data=self.request.query_params.dict()))
 
     def page(
         self,

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.access import Permission
-from common.api import exception_handler
+from common.api import KnownKeys, exception_handler
 from common.errors import UserError
 from common.http import get_or_404
 from connections.models import Connection
@@ -126,7 +126,7 @@ class TransformationSerializer(TransformationSummarySerializer):
         return {"transformations": sorted(found.refs), "sources": sources}
 
 
-class TestWriteSerializer(serializers.Serializer[TransformationTest]):
+class TestWriteSerializer(KnownKeys):
     """A test of one column."""
 
     __test__ = False
@@ -140,7 +140,7 @@ class TestWriteSerializer(serializers.Serializer[TransformationTest]):
     where = serializers.CharField(max_length=500, allow_blank=True, default="")
 
 
-class TransformationWriteSerializer(serializers.Serializer[Transformation]):
+class TransformationWriteSerializer(KnownKeys):
     """What can be said of a transformation; PATCH leaves out what stays."""
 
     name = serializers.CharField(max_length=63)

@@ -37,6 +37,9 @@ class BuildStatus(models.TextChoices):
     SKIPPED = "skipped"
 
 
+GOOD_BUILDS = frozenset({BuildStatus.SUCCEEDED, BuildStatus.WARNED})
+
+
 class Transformation(Trashable):
     """One dbt model: SQL, how it is stored, and what is known of its last build."""
 

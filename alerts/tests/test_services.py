@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from alerts import durations, services
 from alerts.errors import ChannelInUse, DeliveryNotFailed, InvalidChannel, InvalidRule, TooManyTests
-from alerts.models import AlertChannel, AlertRule, ChannelKind
+from alerts.models import AlertChannel, AlertDelivery, AlertRule, ChannelKind
+from alerts.selectors import is_retryable
 from alerts.services import ChannelSettings, RuleSettings
 from alerts.tests.factories import OPERATOR, deliveries, make_channel, make_rule, run_once
 from audit.models import AuditEvent
@@ -192,10 +193,26 @@ def test_tests_have_a_bound_and_are_not_repeated(organization: Organization) -> 
         services.retry_delivery(delivery=sent[0], actor=OPERATOR)
 
 
-def test_only_what_was_given_up_is_sent_again(
-    organization: Organization, stand: Connection
-) -> None:
+def test_what_is_new_is_not_sent_again(organization: Organization, stand: Connection) -> None:
     make_rule(organization)
     run_once(organization, good=False)
     with pytest.raises(DeliveryNotFailed):
         services.retry_delivery(delivery=deliveries()[0], actor=OPERATOR)
+
+
+def test_what_waits_for_its_next_attempt_need_not_wait(
+    organization: Organization, stand: Connection
+) -> None:
+    make_rule(organization)
+    run_once(organization, good=False)
+    now = timezone.now()
+    waiting = {"attempts": 4, "last_error": "500", "next_attempt_at": now + timedelta(hours=1)}
+    rows = AlertDelivery.all_organizations.all()
+    rows.update(**waiting, last_attempt_at=now)
+    with pytest.raises(DeliveryNotFailed):  # somebody may be at it
+        services.retry_delivery(delivery=deliveries()[0], actor=OPERATOR)
+    rows.update(last_attempt_at=now - timedelta(minutes=1))
+    assert is_retryable(deliveries()[0])
+    again = services.retry_delivery(delivery=deliveries()[0], actor=OPERATOR)
+    assert again.next_attempt_at is not None
+    assert again.next_attempt_at < now + timedelta(minutes=1)

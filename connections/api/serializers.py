@@ -8,6 +8,7 @@ from django import forms
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from common.api import KnownKeys
 from connections.connectors.base import Connector
 from connections.models import CheckStatus, Connection, UseAs
 from connections.usage import Use
@@ -32,7 +33,7 @@ class TableQuery(serializers.Serializer[Any]):
     table = serializers.CharField()
 
 
-class SettingsInput(serializers.Serializer[Any]):
+class SettingsInput(KnownKeys):
     use_as = serializers.ChoiceField(
         UseAs.choices, default="", help_text="Left out: everything the type can be."
     )
@@ -49,7 +50,7 @@ class ConnectionInput(SettingsInput):
     connector = serializers.SlugField(help_text="The `key` of a connector type.")
 
 
-class ConnectionPatch(serializers.Serializer[Any]):
+class ConnectionPatch(KnownKeys):
     name = serializers.CharField(max_length=80, required=False)
     use_as = serializers.ChoiceField(UseAs.choices, required=False)
     config = serializers.DictField(required=False, help_text="Only what changes.")

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.access import Permission
+from common.api import KnownKeys
 from common.http import get_or_404
 from orchestration import services
 from orchestration.models import MissedPolicy, OverlapPolicy, Schedule
@@ -47,7 +48,7 @@ class ScheduleSerializer(serializers.ModelSerializer[Schedule]):
         return schedule.node.key if schedule.node else DAG
 
 
-class ScheduleWriteSerializer(serializers.Serializer[Schedule]):
+class ScheduleWriteSerializer(KnownKeys):
     name = serializers.CharField(max_length=80)
     cron = serializers.CharField(
         max_length=120, help_text="Minute, hour, day of month, month, day of week."

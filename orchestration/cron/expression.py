@@ -58,7 +58,9 @@ class Part:
             last = self._last(match, first)
         step = int(match["step"] or 1)
         if not 1 <= step <= self.high:
-            raise _Unfit(f"a step of {step} does not fit into the {self.title}s up to {self.high}")
+            raise _Unfit(
+                f"a step of {step} does not fit into the {self.title}, which goes up to {self.high}"
+            )
         yield from range(first, last + 1, step)
 
     def _last(self, match: re.Match[str], first: int) -> int:

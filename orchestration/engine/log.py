@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from common import bulk
 from orchestration.models import Run, RunLogLine
 
 #: A run keeps this many lines (a hundred bytes each, more or less); a driver that prints in a loop must not fill the
@@ -27,24 +28,28 @@ class Line:
     at: datetime
 
 
-def line(level: str, scope: str, text: str) -> Line:
-    """A line of now; an unknown level is info, an endless text is cut and says so."""
+def line(level: str, scope: str, text: str, at: datetime | None = None) -> Line:
+    """A line of now, or of ``at``; an unknown level is info, an endless text is cut and says so."""
     if len(text) > MAX_TEXT:
         text = f"{text[:MAX_TEXT]}… ({len(text) - MAX_TEXT} more characters)"
     known = level if level in LEVELS else "info"
     # A NUL cannot be stored in PostgreSQL text.
-    return Line(known, scope[:120], text.replace("\x00", "�"), timezone.now())
+    return Line(known, scope[:120], text.replace("\x00", "�"), at or timezone.now())
 
 
-def own_line(level: str, text: str) -> Line:
+def own_line(level: str, text: str, at: datetime | None = None) -> Line:
     """A line about the run itself."""
-    return line(level, _OWN_SCOPE, text)
+    return line(level, _OWN_SCOPE, text, at)
 
 
-def open_logs(pairs: Iterable[tuple[Run, list[Line]]]) -> None:
-    """The first lines of new runs, whose ``last_line`` counts them already."""
-    rows = [_row(run, number, item) for run, lines in pairs for number, item in enumerate(lines, 1)]
-    RunLogLine.all_organizations.bulk_create(rows, batch_size=2_000)
+def open_logs(organization_id: int, logs: Iterable[tuple[int, list[Line]]]) -> None:
+    """The first lines of new runs, by the run's id; its ``last_line`` counts them already."""
+    rows = [
+        {"run_id": run_id, "number": number, **vars(item)}
+        for run_id, lines in logs
+        for number, item in enumerate(lines, 1)
+    ]
+    bulk.insert(RunLogLine, rows, organization_id=organization_id)
 
 
 @transaction.atomic(savepoint=False)

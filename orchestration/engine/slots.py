@@ -52,7 +52,8 @@ class Slots:
         own = [one for one in self.running if one.pk != step.pk]
         if len(own) >= organization.max_concurrent_runs:
             places = organization.max_concurrent_runs
-            return f"one of the {places} places of this organization ({_named(own)})"
+            which = "the one place" if places == 1 else f"one of the {places} places"
+            return f"{which} of this organization ({_named(own)})"
         same = [one for one in own if step.pipeline_id and one.pipeline_id == step.pipeline_id]
         if same:
             return f"run #{same[0].run_number}, which loads the same pipeline"

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, ProgrammingError, transaction
 from django.db.models import Min, QuerySet
+from django_celery_beat.models import CrontabSchedule
 
+from common import bulk
 from common.errors import DatanikaError
 from orchestration.calendars import due_starts, next_start
 from orchestration.engine import clock
@@ -22,12 +24,13 @@ from orchestration.engine.cancelling import cancel
 from orchestration.models import (
     ACTIVE_STATUSES,
     MissedPolicy,
+    Node,
     OverlapPolicy,
     Run,
     Schedule,
     Trigger,
 )
-from orchestration.requests import DAG, Asked, Desk, RunRequest
+from orchestration.requests import DAG, Asked, Desk, Made, RunRequest
 from tenants.actors import Actor
 
 logger = logging.getLogger("datanika.schedules")
@@ -36,8 +39,8 @@ logger = logging.getLogger("datanika.schedules")
 GRACE = timedelta(seconds=90)
 #: "Run each" after a long outage must not flood the queue.
 MOST_MISSED = 100
-#: Schedules of one transaction.
-CHUNK = 500
+#: Schedules of one transaction; of an organization's first fewer, so that workers have something to begin with.
+FIRST, CHUNK = 100, 1_000
 #: Runs of one transaction, more or less: each of its schedules may make up for many.
 MOST_RUNS = 1_000
 _turn = threading.Lock()
@@ -62,14 +65,14 @@ def ticks(now: datetime | None = None) -> Iterator[list[int]]:
 
 def _ticks(now: datetime) -> Iterator[list[int]]:
     firsts = _due(now).values_list("organization_id").annotate(first=Min("next_run_at"))
-    waiting = deque(pk for pk, _first in firsts.order_by("first"))
+    waiting = deque((pk, FIRST) for pk, _first in firsts.order_by("first"))
     while waiting:
-        organization_id = waiting.popleft()
+        organization_id, most = waiting.popleft()
         rows = _due(now).filter(organization_id=organization_id).order_by("next_run_at", "pk")
-        ids = list(rows.values_list("pk", flat=True)[:CHUNK])
+        ids = list(rows.values_list("pk", flat=True)[:most])
         if ids:
             yield _fire_safely(organization_id, ids, now)
-            waiting.append(organization_id)
+            waiting.append((organization_id, CHUNK))
 
 
 def _due(now: datetime) -> QuerySet[Schedule]:
@@ -83,8 +86,8 @@ def _fire_safely(organization_id: int, ids: list[int], now: datetime) -> list[in
     """Together; where something unforeseen stands in the way one by one, so that only the one it comes from suffers."""
     try:
         return _fire(organization_id, ids, now)
-    except (OperationalError, InterfaceError):
-        # The database is away or busy: the next tick finds everything as it was.
+    except (OperationalError, InterfaceError, ProgrammingError):
+        # The database is away, busy, or not of this version yet: the next tick finds everything as it was.
         raise
     except Exception as error:
         logger.exception("schedules %s could not be started", ids if len(ids) == 1 else "together")
@@ -100,7 +103,7 @@ class _Due:
 
     schedule: Schedule
     moments: list[datetime] = field(default_factory=list)
-    after: Run | None = None
+    after: Run | Made | None = None
     asked: Asked = field(init=False)
     actor: Actor = field(init=False)
 
@@ -125,18 +128,30 @@ def _fire(organization_id: int, ids: list[int], now: datetime) -> list[int]:
     # Two ticks at once take turns on the organization; the second finds next_run_at in the future.
     desk = Desk(organization_id)
     found = _due(now).filter(pk__in=ids).select_for_update(of=("self",))
-    found = found.select_related("crontab", "node__pipeline", "node__transformation")
     rows = list(found.order_by("next_run_at", "pk"))
+    _join(rows)
     if desk.organization.schedules_paused_at is not None:
         Schedule.all_organizations.filter(pk__in=[row.pk for row in rows]).update(next_run_at=None)
         return []
     dues = _bounded(_look(schedule, now) for schedule in rows)
     _drop_known(dues)
-    ready = _settle_overlaps(dues)
+    ready = _settle_overlaps(organization_id, dues)
     while wave := [due for due in dues if due.moments]:
         ready += _start(desk, wave)
     _save([due.schedule for due in dues])
     return ready
+
+
+def _join(rows: list[Schedule]) -> None:
+    """Their crontabs and nodes, each read once: thousands of schedules share a few."""
+    crontabs = CrontabSchedule.objects.in_bulk({row.crontab_id for row in rows})
+    nodes = Node.all_organizations.select_related("pipeline", "transformation").only(
+        "organization", "pipeline__slug", "transformation__name"
+    )
+    found = nodes.in_bulk({row.node_id for row in rows if row.node_id})
+    for row in rows:
+        row.crontab = crontabs[row.crontab_id]
+        row.node = found[row.node_id] if row.node_id else None
 
 
 def _bounded(dues: Iterable[_Due]) -> list[_Due]:
@@ -191,19 +206,27 @@ def _drop_known(dues: list[_Due]) -> None:
         due.moments = [at for at in due.moments if (due.schedule.pk, at) not in known]
 
 
-def _settle_overlaps(dues: list[_Due]) -> list[int]:
+def _settle_overlaps(organization_id: int, dues: list[_Due]) -> list[int]:
     """What becomes of times that meet an earlier run of their schedule; the ids of steps that can start for it."""
-    active: dict[int | None, list[Run]] = defaultdict(list)
-    rows = Run.all_organizations.filter(
-        schedule__in=[due.schedule.pk for due in dues if due.moments], status__in=ACTIVE_STATUSES
-    )
-    for run in rows.select_related("organization").defer("capsule").order_by("number"):
-        active[run.schedule_id].append(run)
+    active = _active(organization_id, {due.schedule.pk for due in dues if due.moments})
     ready: list[int] = []
     for due in dues:
         if due.moments and (runs := active[due.schedule.pk]):
             ready += _meet(due, runs)
     return ready
+
+
+def _active(organization_id: int, schedules: set[int]) -> dict[int | None, list[Run]]:
+    """Runs that have not ended by schedule, the oldest first."""
+    rows = Run.all_organizations.filter(status__in=ACTIVE_STATUSES).order_by("number")
+    # Asked for by schedule, the database would look through all that ever ran; few are active.
+    pairs = rows.filter(organization_id=organization_id).values_list("schedule_id", "pk")
+    met = [pk for schedule_id, pk in pairs if schedule_id in schedules]
+    active: dict[int | None, list[Run]] = defaultdict(list)
+    if met:
+        for run in rows.filter(pk__in=met).select_related("organization").defer("capsule"):
+            active[run.schedule_id].append(run)
+    return active
 
 
 def _meet(due: _Due, runs: list[Run]) -> list[int]:
@@ -234,21 +257,23 @@ def _start(desk: Desk, wave: list[_Due]) -> list[int]:
         if isinstance(made, DatanikaError):
             due.schedule.note, due.moments = str(made), []
             continue
-        due.schedule.last_run_at, due.after = due.moments.pop(0), made.run
+        due.schedule.last_run_at, due.after = due.moments.pop(0), made
         ready += made.ready
     logger.info("%s schedules started a run", len(wave))
     return ready
 
 
 def _save(rows: list[Schedule]) -> None:
-    """Schedules that came to the same are written by one statement."""
-    alike: dict[tuple[datetime | None, datetime | None, str], list[int]] = defaultdict(list)
-    for row in rows:
-        alike[row.next_run_at, row.last_run_at, row.note[:300]].append(row.pk)
-    for (next_at, last_at, note), ids in alike.items():
-        Schedule.all_organizations.filter(pk__in=ids).update(
-            next_run_at=next_at, last_run_at=last_at, note=note
-        )
+    values = [
+        {
+            "id": row.pk,
+            "next_run_at": row.next_run_at,
+            "last_run_at": row.last_run_at,
+            "note": row.note[:300],
+        }
+        for row in rows
+    ]
+    bulk.update(Schedule, values)
 
 
 def _clock(schedule: Schedule, moment: datetime) -> str:

@@ -11,6 +11,7 @@ from orchestration import links
 from orchestration.explanations.entry import Explanation, Place
 from orchestration.explanations.matching import explain
 from orchestration.models import RunStep, RunStepResult, StepKind
+from transforms.models import Transformation
 
 #: The systems that speak with a kind of mark, by the keys of their connectors.
 _SPEAKERS = {
@@ -115,10 +116,22 @@ def _transformation(step: RunStep) -> list[Link]:
         step=step, status="failed"
     )
     first = failed.order_by("pk").first()
-    if first is None:
+    name = (first.details.get("model") or first.name) if first else _named_in(step)
+    if not name:
         return []
-    name = first.details.get("model") or first.name
     return [Link(_("Open %s") % name, links.transformation_url(step.run.organization, name))]
+
+
+def _named_in(step: RunStep) -> str:
+    """What did not even compile has no result. The error begins with its name, and it may be none of the step: all
+    of them are read together.
+    """
+    named = step.error.partition(":")[0]
+    rows = Transformation.objects.for_organization(step.run.organization)
+    if rows.filter(name=named).exists():
+        return named
+    names = [key.partition(":")[2] for key in step.nodes if key.startswith("transformation:")]
+    return names[0] if len(names) == 1 else ""
 
 
 def _page(name: str, label: Callable[[], str]) -> Callable[[RunStep], list[Link]]:

@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('orchestration', '0001_squashed_0013_unexplained_errors'),
+        ("orchestration", "0001_squashed_0013_unexplained_errors"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='run',
-            name='as_it_was',
+            model_name="run",
+            name="as_it_was",
             field=models.BooleanField(default=False),
         ),
     ]

@@ -85,6 +85,7 @@ def test_the_estimate_without_script(filling: Filling, editor: Person) -> None:
         ({"slice_size": "2 moons"}, "is no size of a slice"),
         ({"cursor_from": "1000-01-01"}, "more than 1,000 slices"),
         ({"cursor_from": "today"}, "is no date or time"),
+        ({"cursor_from": "today", "slice_size": ""}, "From and up to are no range"),
     ],
 )
 def test_what_is_wrong_stands_at_its_field(

@@ -150,7 +150,7 @@ def test_a_single_writer_and_the_organizations_places_are_waited_for(
     shop.save(update_fields=["max_concurrent_runs"])
     assert claims.claim(waiting.pk) is None
     waiting.refresh_from_db()
-    assert "one of the 1 places" in waiting.waiting_for
+    assert "the one place of" in waiting.waiting_for
 
     shop.max_concurrent_runs = 2
     shop.save(update_fields=["max_concurrent_runs"])

@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import ProgrammingError
 
 from audit.models import AuditEvent
 from common.errors import UserError
 from connections.models import Connection
-from orchestration import services
+from orchestration import requests, services
 from orchestration.engine.tick import tick
 from orchestration.models import (
     MissedPolicy,
@@ -150,8 +151,6 @@ def test_one_that_cannot_be_read_rests_and_says_why(pipeline: Pipeline) -> None:
 def test_something_unforeseen_hits_the_one_it_comes_from(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from orchestration import requests
-
     made = requests._title
 
     def fails_for_one(thing: Any, expression: str, options: Any) -> str:
@@ -168,6 +167,22 @@ def test_something_unforeseen_hits_the_one_it_comes_from(
     bad.refresh_from_db()
     assert "ZeroDivisionError" in bad.note
     assert bad.next_run_at == DUE + HOUR
+
+
+def test_a_database_of_another_version_costs_no_start(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(self: requests.Desk, pairs: Any) -> Any:
+        raise ProgrammingError("column does not exist")
+
+    schedule = hourly(pipeline)
+    with monkeypatch.context() as patched:
+        patched.setattr(requests.Desk, "_write", fails)
+        with pytest.raises(ProgrammingError):
+            tick(DUE)
+    schedule.refresh_from_db()
+    assert (schedule.next_run_at, schedule.note) == (DUE, "")
+    assert len(tick(DUE)) == 1
 
 
 def test_many_are_made_as_one_is(

@@ -136,7 +136,7 @@ def test_pages_of_many_runs(
         run.pk, run.number = None, 1000 + number
         run.save()
         copy = RunStep.all_organizations.get(pk=step.pk)
-        copy.pk, copy.run = None, run
+        copy.pk, copy.run, copy.finished_at = None, run, timezone.now()
         copies.append(copy)
     RunStep.all_organizations.bulk_create(copies)
     url = f"{client_urls}/problems/{step.fingerprint}/"

@@ -149,7 +149,7 @@ def near(name: str, candidates: Sequence[str]) -> str:
     if matches:
         return f"Did you mean {' or '.join(matches)}?"
     shown = ", ".join(list(candidates)[:20])
-    return f"There are: {shown}." if shown else ""
+    return f"Choose one of those that are there: {shown}." if shown else ""
 
 
 def translate(error: BaseException, what: str) -> DatanikaError:
