@@ -138,7 +138,7 @@ def test_it_waits_only_so_long(db: None) -> None:
 
     with listening(slow) as (url, _asked):
         started = time.monotonic()
-        with pytest.raises(TransientError, match="did not answer within 0.3 seconds"):
+        with pytest.raises(TransientError, match="did not answer within"):
             heartbeat.ask(url, seconds=0.3)
         assert time.monotonic() - started < 2
         release.set()
