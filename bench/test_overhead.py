@@ -25,7 +25,8 @@ DATABASE = "tiny"
 #: (steps in a row, branches) of an organization.
 SHAPES = {"single": (1, 1), "chain": (40, 1), "fan": (4, 10)}
 TRIGGERS, REPEATS, MANY_RUNS = 20, 3, 1_000
-_LOOK_SECONDS, _PATIENCE_SECONDS = 0.01, 120
+#: Between two looks of the client, whose requests take processor time from what is measured.
+_LOOK_SECONDS, _LONG_LOOK_SECONDS, _PATIENCE_SECONDS = 0.02, 0.1, 120
 
 
 class Api:
@@ -66,6 +67,16 @@ class Api:
                 first = first or now
             time.sleep(_LOOK_SECONDS)
         return first, ended
+
+    def run_to_end(self, target: str) -> float:
+        """Seconds from the request to the end, as the API shows it."""
+        started = time.perf_counter()
+        number = self.ask("POST", "/runs/", {"target": target})["number"]
+        while (status := self.ask("GET", f"/runs/{number}/")["status"]) in {"queued", "running"}:
+            assert time.perf_counter() - started < _PATIENCE_SECONDS
+            time.sleep(_LONG_LOOK_SECONDS)
+        assert status == "succeeded", status
+        return time.perf_counter() - started
 
 
 class Started:
@@ -156,8 +167,8 @@ def test_many_tiny_steps(
 ) -> None:
     length, branches = SHAPES[shape]
     with closing(api_of(started, shape)) as api:
-        api.run("dag")
-        wall = statistics.median(api.run("dag")[1] for _ in range(REPEATS))
+        api.run_to_end("dag")
+        wall = statistics.median(api.run_to_end("dag") for _ in range(REPEATS))
     what = f"{length} steps in a row" if branches == 1 else f"{branches} branches of {length} steps"
     with_what = (
         f"median of {REPEATS}, one row each, SQLite → PostgreSQL, a child each; {surroundings}"

@@ -81,6 +81,11 @@ class Connection(Trashable):
             return self.max_concurrent_runs
         return 1 if self.type.capabilities.single_writer else None
 
+    @property
+    def reading_takes_a_slot(self) -> bool:
+        """Whether a step that only reads from it counts; a limit that people set counts everybody."""
+        return bool(self.max_concurrent_runs) or not self.type.capabilities.shared_reading
+
     def as_endpoint(self) -> dict[str, Any]:
         """The spec's view of it, secrets included: for a child's pipe only."""
         return {"connector": self.connector, "config": self.config, "secrets": self.secrets}

@@ -4,6 +4,6 @@
 PRELOAD = (
     "connections.connectors.operations",
     "pipelines.engine.preload",
-    "transforms.engine.main",
-    "transforms.engine.preload",
 )
+#: dbt, half of all the memory: imported where there is something to transform.
+PRELOAD_DBT = ("transforms.engine.main", "transforms.engine.preload")

@@ -10,10 +10,10 @@ from typing import Any
 from django.conf import settings
 
 from common.children.box import Box
-from common.children.client import SHARED_FD, ChildPool, new_private_dir, run_to_end
+from common.children.client import SHARED_FD, ChildPool, WarmReport, new_private_dir, run_to_end
 from common.errors import DatanikaError, NotFound, TransientError, UserError
 from connections.models import Connection
-from connections.preload import PRELOAD
+from connections.preload import PRELOAD, PRELOAD_DBT
 from tenants.models import Organization
 from tenants.selectors import StepLimits
 
@@ -36,6 +36,20 @@ def _pool() -> ChildPool:
     # Taken out: a process started from here has no such descriptor.
     shared = os.environ.pop(SHARED_FD, "")
     return ChildPool(PRELOAD, shared_fd=int(shared) if shared else None)
+
+
+def warm_dbt() -> None:
+    """From now on children start with dbt imported; without it each would take seconds of its own for that."""
+    pool().preload(PRELOAD_DBT)
+
+
+def try_preloads() -> WarmReport:
+    """Start a warm parent with everything it may have to import, look, and end it."""
+    trial = ChildPool((*PRELOAD, *PRELOAD_DBT))
+    try:
+        return trial.warm_up()
+    finally:
+        trial.close()
 
 
 def files_root(organization: Organization) -> Path:

@@ -90,7 +90,7 @@ def _broker() -> Finding:
 
 def _engines() -> Iterator[Finding]:
     try:
-        report = runner.pool().warm_up()
+        report = runner.try_preloads()
     except DatanikaError as error:
         yield Finding("Engines", "failed", error.message, error.remedy)
         return

@@ -89,12 +89,14 @@ class Blueprint:
             "downstream": downstream,
             "conditions": {key: found.as_json() for key, found in step.conditions.items()},
             "is_ready": not step.upstream,
-            "connection_ids": sorted({connection.pk for connection in uses}),
+            "connection_ids": sorted(
+                {one.pk for one in uses if one == uses[-1] or one.reading_takes_a_slot}
+            ),
             "queue": next(iter(queues), self.queue),
         }
 
     def _described(self, step: PlannedStep) -> tuple[dict[str, Any], list[Connection]]:
-        """What the step executes, and the connections it uses."""
+        """What the step executes, and the connections it uses; the last is the one it writes to."""
         what: dict[str, Any] = {"pipeline_id": None, "connection_id": None}
         if step.warehouse is None:
             (key,) = step.nodes

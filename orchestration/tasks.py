@@ -19,6 +19,7 @@ from orchestration.engine.tick import tick, ticks
 from orchestration.engine.workshop import Workshop
 from orchestration.models import RunStep
 from orchestration.retention import directories
+from transforms import runner as transforms
 
 logger = logging.getLogger("datanika.runs")
 
@@ -93,6 +94,7 @@ def ring_on_commit(step_ids: list[int]) -> None:
 def _open(**_: object) -> None:
     """Import dlt and dbt before the first run asks for them, and take up what a lost worker left."""
     runner.pool().warm_up()
+    transforms.warm_up()
     own = workshop()
     duties.register("tick", TICK_SECONDS, lambda: ring(tick()))
     duties.register("sweep", SWEEP_SECONDS, lambda: ring(sweep()))

@@ -95,6 +95,12 @@ def preview(connection: Connection, *, name: str, sql: str, limit: int = 100) ->
     return _ask(connection, PREVIEW, {"name": name, "sql": sql, "limit": limit})
 
 
+def warm_up() -> None:
+    """Import dbt ahead of the first build, where there is anything to build."""
+    if Transformation.all_organizations.filter(deleted_at__isnull=True).exists():
+        connections.warm_dbt()
+
+
 def cache_dir(connection: Connection) -> Path:
     """dbt's parse cache of one warehouse; trusted, disposable."""
     root = Path(settings.DATA_DIR) / "cache" / str(connection.organization_id)
@@ -114,6 +120,7 @@ def record_result(connection: Connection, result: dict[str, Any]) -> None:
 def _base(
     connection: Connection, kept: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 ) -> dict[str, Any]:
+    connections.warm_dbt()
     return {
         **connections.policy(connection.organization),
         "project": project_of(connection, kept).to_spec(),

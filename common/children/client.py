@@ -87,6 +87,7 @@ class _Server:
             )
         self.report: WarmReport | None = None
         self.report_lock = threading.Lock()
+        self.preloaded: set[str] = set()
 
     @property
     def alive(self) -> bool:
@@ -114,6 +115,7 @@ class _SharedServer:
         self.socket = socket.socket(fileno=fd)
         self.report: WarmReport | None = None
         self.report_lock = threading.Lock()
+        self.preloaded: set[str] = set()
 
     @property
     def alive(self) -> bool:
@@ -175,6 +177,14 @@ class ChildPool:
             if child is not None:
                 return child
         raise ChildNotStarted(remedy="Look at the log of the worker and the memory of the machine.")
+
+    def preload(self, modules: Sequence[str]) -> None:
+        """Have the warm parent import more, once; children wait meanwhile, and start warm from then on."""
+        with self._lock:
+            server = self._current()
+            if missing := [name for name in modules if name not in server.preloaded]:
+                _send(server, {"op": "preload", "modules": missing}, [])
+                server.preloaded.update(missing)
 
     def close(self) -> None:
         """End the warm parent and with it every child still running."""

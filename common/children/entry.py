@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from typing import Any, NoReturn
 
 from common.children import hooks
@@ -97,7 +98,14 @@ def _arrange_streams(order_fd: int, events_fd: int, noise_fd: int) -> int:
     os.dup2(events_fd, _EVENTS_FD, inheritable=False)
     os.closerange(_EVENTS_FD + 1, order_fd)
     os.closerange(order_fd + 1, min(os.sysconf("SC_OPEN_MAX"), _HIGHEST_FD))
+    _forget_resource_tracker()
     return order_fd
+
+
+def _forget_resource_tracker() -> None:
+    """The warm parent's helper for semaphores is out of reach now; who makes one here starts a helper of its own."""
+    tracker: Any = resource_tracker._resource_tracker
+    tracker._fd = tracker._pid = None
 
 
 def _read_order(fd: int) -> dict[str, Any]:

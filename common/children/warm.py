@@ -5,7 +5,8 @@
 children read theirs from a pipe of their own.
 
 A request is one JSON line: ``{"op": "fork", "private_dir": ...}`` with four descriptors (order,
-events, noise, status), or ``{"op": "signal", "pid": ..., "signal": ...}``. The one answer on the
+events, noise, status), ``{"op": "signal", "pid": ..., "signal": ...}``, or
+``{"op": "preload", "modules": [...]}`` for what was not needed at the start. The one answer on the
 socket is the report after the imports. A child's status pipe gets ``pid N`` from the child and
 ``exit N KB SECONDS`` from here: exit code, peak memory, CPU time.
 """
@@ -130,6 +131,9 @@ class WarmParent:
             self._fork(owner, request["private_dir"])
         elif request["op"] == "signal" and request["pid"] in owner.running:
             _signal_group(request["pid"], request["signal"])
+        elif request["op"] == "preload":
+            preload(request["modules"])
+            gc.freeze()
         elif request["op"] == "adopt" and owner is self._first:
             self._adopt(_Owner(socket.socket(fileno=owner.fds.popleft())))
 

@@ -113,6 +113,10 @@ def family(spec: Spec, emit: Emitter) -> None:
     time.sleep(300)
 
 
+def has_imported(spec: Spec, emit: Emitter) -> None:
+    _answer(emit, spec["module"] in sys.modules)
+
+
 def sleeping(spec: Spec, emit: Emitter) -> None:
     _answer(emit, os.getpid())
     time.sleep(300)

@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
-from common.children.client import SHARED_FD, ChildPool
+from common.children.box import Box
+from common.children.client import SHARED_FD, ChildPool, run_to_end
 from common.errors import DatanikaError
 from common.supervisor import DoesNotStart, Supervisor
 
@@ -147,3 +148,16 @@ def test_what_ends_at_once_is_not_started_for_ever(monkeypatch: pytest.MonkeyPat
         supervisor.stop()
         signal.signal(signal.SIGTERM, before)
     assert lines == ["worker ended (exit code 3); starting it again."]
+
+
+def test_more_is_imported_when_it_is_needed(tmp_path: Path) -> None:
+    pool = ChildPool([ENTRIES])
+    try:
+        for name in ("before", "after"):
+            answer = run_to_end(
+                pool, f"{ENTRIES}:has_imported", {"module": "wave"}, Box(str(tmp_path / name)), 30
+            )
+            assert answer.value is (name == "after")
+            pool.preload(["wave"])
+    finally:
+        pool.close()

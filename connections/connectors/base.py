@@ -38,6 +38,8 @@ class Capabilities:
     files: bool = False
     #: Only one process may write at a time (DuckDB, SQLite): runs that write queue up.
     single_writer: bool = False
+    #: Others may read while one writes; a reader needs none of its places.
+    shared_reading: bool = False
     #: A SELECT statement can stand in place of a table.
     query: bool = False
     #: The connection is a local file or directory, not a server.

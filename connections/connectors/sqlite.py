@@ -88,6 +88,7 @@ class SqliteConnector(Connector):
         destination=True,
         query=True,
         single_writer=True,
+        shared_reading=True,
         local=True,
         write_dispositions=frozenset({"append", "replace", "merge"}),
     )
