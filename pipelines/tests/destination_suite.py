@@ -11,7 +11,14 @@ from common.errors import UserError
 from pipelines.engine.accounting import Outcome
 from pipelines.engine.destinations.sql import SqlDestination
 from pipelines.engine.dlt_record import Record
-from pipelines.tests.engine_support import Bench, dies_after, dies_in, file_endpoint, results
+from pipelines.tests.engine_support import (
+    PROCESS,
+    Bench,
+    dies_after,
+    dies_in,
+    file_endpoint,
+    results,
+)
 
 Ask = Callable[[str], list[tuple[Any, ...]]]
 ORDERS = "CREATE TABLE orders (id INTEGER PRIMARY KEY, name VARCHAR, moved INTEGER)"
@@ -235,8 +242,8 @@ class Suite:
         }
         high = 1000
         for number, (point, prepare) in enumerate(self.points(disposition).items()):
-            bench.killed(prepare, wanted, load_id=f"1.{number}")
-            events = bench.load(wanted, attempt=2, load_id=f"1.{number}")
+            bench.killed(prepare, wanted, load_id=f"{PROCESS}.{number}")
+            events = bench.load(wanted, attempt=2, load_id=f"{PROCESS}.{number}")
             assert self.same(bench, ask), point
             assert results(events)["orders"]["status"] == "succeeded"
             self.source(

@@ -13,6 +13,9 @@ import psycopg
 
 from pipelines.engine.main import load
 
+#: The first part of load ids here: a second attempt ends what sessions of its id are left, also another test process's.
+PROCESS = os.getpid()
+
 
 def postgres_endpoint(url: str) -> dict[str, Any]:
     parts = urlsplit(url)

@@ -15,6 +15,7 @@ from pipelines.engine.dlt_record import Record
 from pipelines.engine.ends import locked
 from pipelines.engine.readers.base import Reader
 from pipelines.tests.engine_support import (
+    PROCESS,
     Bench,
     dies_after,
     dies_in,
@@ -78,8 +79,8 @@ def test_killed_anywhere_and_tried_again(
     tried = {"append": 6, "merge": 4, "replace": 4}[disposition]
     high = 2000
     for number, (point, prepare) in enumerate(list(points.items())[-tried:]):
-        bench.killed(prepare, wanted, load_id=f"1.{number}")
-        events = bench.load(wanted, attempt=2, load_id=f"1.{number}")
+        bench.killed(prepare, wanted, load_id=f"{PROCESS}.{number}")
+        events = bench.load(wanted, attempt=2, load_id=f"{PROCESS}.{number}")
         assert rows("raw.t") == rows("t"), point
         assert results(events)["t"]["status"] == "succeeded"
         # The next round has something to bring.
@@ -106,9 +107,13 @@ def test_a_lost_working_directory_costs_nothing(
     )
     bench = Bench(tmp_path, postgres_endpoint(postgres_url), destination)
     owner = DuckDbDestination if to_duckdb else PostgresDestination
-    bench.killed(dies_after(owner, "load"), resource("append") | {"cursor": None}, load_id="1.1")
+    bench.killed(
+        dies_after(owner, "load"), resource("append") | {"cursor": None}, load_id=f"{PROCESS}.1"
+    )
     shutil.rmtree(bench.spec["work_dir"])
-    again = results(bench.load(resource("append") | {"cursor": None}, attempt=2, load_id="1.1"))
+    again = results(
+        bench.load(resource("append") | {"cursor": None}, attempt=2, load_id=f"{PROCESS}.1")
+    )
     assert again["t"]["rows_loaded"] == 3000
     bench.killed(dies_after(owner, "load"), resource("merge"), load_id="1.2")
     shutil.rmtree(bench.spec["work_dir"])
@@ -135,8 +140,8 @@ def test_append_without_cursor_is_not_repeated_by_the_next_attempt(
         {"schema": "public", "name": name, "target": name, "write_disposition": "append"}
         for name in ("a", "b")
     ]
-    bench.killed(dies_after(DuckDbDestination, "load", calls=2), *wanted, load_id="1.1")
-    events = bench.load(*wanted, attempt=2, load_id="1.1")
+    bench.killed(dies_after(DuckDbDestination, "load", calls=2), *wanted, load_id=f"{PROCESS}.1")
+    events = bench.load(*wanted, attempt=2, load_id=f"{PROCESS}.1")
     assert {name: event["rows_loaded"] for name, event in results(events).items()} == {
         "a": 10,
         "b": 10,
