@@ -13,14 +13,7 @@ from pipelines.engine.accounting import Outcome
 from pipelines.engine.destinations import directories
 from pipelines.engine.destinations.parquet import ParquetDestination
 from pipelines.engine.main import discard_rejects, rejects, state
-from pipelines.tests.engine_support import (
-    PROCESS,
-    Bench,
-    dies_after,
-    dies_in,
-    file_endpoint,
-    results,
-)
+from pipelines.tests.engine_support import Bench, dies_after, dies_in, file_endpoint, results
 
 ORDERS = "CREATE TABLE orders (id INTEGER, name VARCHAR, moved INTEGER)"
 FILL = "INSERT INTO orders SELECT n, 'v' || n, n FROM range({}, {}) t(n)"
@@ -59,7 +52,7 @@ def directory(bench: Bench) -> Path:
 
 def test_append_and_its_ledger(bench: Bench) -> None:
     source(bench, ORDERS, FILL.format(1, 11))
-    bench.load(APPEND, load_id=f"{PROCESS}.1")
+    bench.load(APPEND, load_id="1.1")
     source(bench, FILL.format(11, 16))
     result = results(bench.load(APPEND, load_id="1.2"))["orders"]
     assert (result["rows_loaded"], result["cursor"]["after"]) == (5, "15")
@@ -74,7 +67,7 @@ def test_append_and_its_ledger(bench: Bench) -> None:
 
 def test_replace_with_other_columns(bench: Bench) -> None:
     source(bench, ORDERS, FILL.format(1, 11))
-    bench.load({"name": "orders"}, load_id=f"{PROCESS}.1")
+    bench.load({"name": "orders"}, load_id="1.1")
     source(bench, "ALTER TABLE orders DROP COLUMN moved", "ALTER TABLE orders ADD COLUMN b BOOLEAN")
     bench.load({"name": "orders"}, load_id="1.2")
     assert rows(bench, "id, name, b")[0] == (1, "v1", None)
@@ -117,8 +110,8 @@ def test_killed_anywhere_and_tried_again(bench: Bench, disposition: str) -> None
         "before the result": dies_in(Outcome, "check"),
     }
     for number, (point, prepare) in enumerate(points.items()):
-        bench.killed(prepare, wanted, load_id=f"{PROCESS}.{number}")
-        bench.load(wanted, attempt=2, load_id=f"{PROCESS}.{number}")
+        bench.killed(prepare, wanted, load_id=f"1.{number}")
+        bench.load(wanted, attempt=2, load_id=f"1.{number}")
         assert same(bench), point
         assert [path.name for path in directory(bench).iterdir()] == ["orders"], point
         source(bench, FILL.format(high + 1, high + 101))
@@ -137,8 +130,8 @@ def test_killed_between_the_two_steps_of_an_exchange(
         "second": dies_after(Path, "rename", 2),
     }
     for number, prepare in enumerate(renames.values()):
-        bench.killed(prepare, {"name": "orders"}, load_id=f"{PROCESS}.{number}")
-        bench.load({"name": "orders"}, load_id=f"{PROCESS}.{number}")
+        bench.killed(prepare, {"name": "orders"}, load_id=f"1.{number}")
+        bench.load({"name": "orders"}, load_id=f"1.{number}")
         assert same(bench)
     bench.load({"name": "orders"})
     assert same(bench)
@@ -151,7 +144,7 @@ def test_refused_rows_lie_beside_the_others(bench: Bench) -> None:
         "CREATE TABLE orders (id INTEGER, day DATE, clock TIME)",
         "INSERT INTO orders VALUES (1, '2024-01-01', '12:00'), (2, 'infinity', NULL), (3, NULL, '24:00')",
     )
-    result = results(bench.load({"name": "orders"}, load_id=f"{PROCESS}.1"))["orders"]
+    result = results(bench.load({"name": "orders"}, load_id="1.1"))["orders"]
     assert (result["rows_loaded"], result["rows_rejected"]) == (1, 2)
     assert (directory(bench) / "orders/1.1/_rejects.pq").exists()
     events: list[dict[str, Any]] = []
