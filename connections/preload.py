@@ -6,4 +6,4 @@ PRELOAD = (
     "pipelines.engine.preload",
 )
 #: dbt, half of all the memory: imported where there is something to transform.
-PRELOAD_DBT = ("transforms.engine.main", "transforms.engine.preload")
+PRELOAD_DBT = ("transforms.engine.locks", "transforms.engine.main", "transforms.engine.preload")

@@ -2,15 +2,12 @@
 
 import os
 import shutil
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Final
 
-import dbt.mp_context
 import yaml
 from dbt.adapters.contracts.connection import ConnectionState
 from dbt.adapters.factory import FACTORY
@@ -20,7 +17,7 @@ from dbt.contracts.graph.manifest import Manifest
 from common.children.hooks import on_cancel
 from connections.connectors.base import Target
 from connections.connectors.registry import get_connector
-from transforms.engine import hardening
+from transforms.engine import hardening, locks
 from transforms.engine.project import ProjectRows, render
 
 PROFILE: Final = "datanika"
@@ -79,7 +76,7 @@ def open_workspace(spec: dict[str, Any], rows: ProjectRows, *, read_only: bool) 
     # The connector may import a driver that reads its environment: ask it before that is emptied.
     output, environment = _endpoint(spec)
     hardening.apply(environment, read_only=read_only)
-    use_thread_locks()
+    locks.use_thread_locks()
     cache = Path(spec["cache_dir"]) / CACHE_FILE if spec.get("cache_dir") else None
     workspace = write_workspace(rows, output, Path(spec["private_dir"]) / "dbt", cache)
     on_cancel(_cancel_queries)
@@ -101,15 +98,6 @@ def write_workspace(
             # With its time of change: keep_cache sees by it whether dbt wrote a new one.
             shutil.copy2(cache, workspace.target / CACHE_FILE)
     return workspace
-
-
-def use_thread_locks() -> None:
-    """dbt asks for locks between processes and uses them between threads.
-
-    The real ones are files in shared memory, watched by a helper process that each child would have to start.
-    """
-    context: Any = dbt.mp_context
-    context._MP_CONTEXT = SimpleNamespace(RLock=threading.RLock, Lock=threading.Lock)
 
 
 def keep_cache(workspace: Workspace) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from common.errors import DatanikaError
 from connections.connectors.registry import all_connectors
-from transforms.engine import invocation, main
+from transforms.engine import invocation, locks, main
 from transforms.engine.project import ProjectRows, TransformationRow
 
 __all__ = ["main"]
@@ -33,7 +33,7 @@ _OUTPUTS: Final[tuple[dict[str, Any], ...]] = (
 def warm() -> None:
     """Parse a project of one model for each kind of warehouse, twice: the second time from its own cache."""
     rows = ProjectRows("warm", (TransformationRow("one", "select 1 as one"),))
-    invocation.use_thread_locks()
+    locks.use_thread_locks()
     all_connectors()
     for output in _OUTPUTS:
         with tempfile.TemporaryDirectory() as directory:
