@@ -13,14 +13,12 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
-from common.children.client import SHARED_FD
-from common.children.environment import clean_environment
+from common.children.client import SHARED_FD, start_warm_parent
 from common.errors import UserError
 
 #: A process that died is started again after this long, twice as long each time it dies soon.
@@ -50,7 +48,7 @@ class SharedWarmParent:
     def connect(self) -> socket.socket:
         """A socket for one more process; the warm parent is started at first need, and again when it died."""
         if self._process is None or self._process.poll() is not None:
-            self._start()
+            self._process, self._control, self._scratch = start_warm_parent(self._preload)
         assert self._control is not None
         ours, theirs = socket.socketpair()
         with theirs:
@@ -68,21 +66,6 @@ class SharedWarmParent:
             self._process.kill()
             self._process.wait()
         shutil.rmtree(self._scratch, ignore_errors=True)
-
-    def _start(self) -> None:
-        self._scratch = tempfile.mkdtemp(prefix="datanika-warm-")
-        self._control, theirs = socket.socketpair()
-        command = [sys.executable, "-P", "-m", "common.children.warm", "--fd", str(theirs.fileno())]
-        with theirs:
-            self._process = subprocess.Popen(
-                [*command, "--scratch", self._scratch, "--preload", *self._preload],
-                env=clean_environment(self._scratch),
-                cwd=self._scratch,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
 
 
 @dataclass

@@ -67,24 +67,32 @@ class Outcome:
     timed_out: bool = False
 
 
+def start_warm_parent(
+    preload: Sequence[str], python: str = sys.executable
+) -> tuple[subprocess.Popen[bytes], socket.socket, str]:
+    """The process, our end of the socket to it, and its scratch directory; it ends when the socket is closed."""
+    scratch = tempfile.mkdtemp(prefix="datanika-warm-")
+    ours, theirs = socket.socketpair()
+    command = [python, "-P", "-m", "common.children.warm", "--fd", str(theirs.fileno())]
+    with theirs:
+        process = subprocess.Popen(
+            [*command, "--scratch", scratch, "--preload", *preload],
+            env=clean_environment(scratch),
+            cwd=scratch,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            # Ctrl-C is for the owner, which then ends its children in order.
+            start_new_session=True,
+        )
+    return process, ours, scratch
+
+
 class _Server:
     """One warm parent process and the socket to it."""
 
     def __init__(self, preload: Sequence[str], python: str) -> None:
-        self.scratch = tempfile.mkdtemp(prefix="datanika-warm-")
-        self.socket, theirs = socket.socketpair()
-        command = [python, "-P", "-m", "common.children.warm", "--fd", str(theirs.fileno())]
-        with theirs:
-            self.process = subprocess.Popen(
-                [*command, "--scratch", self.scratch, "--preload", *preload],
-                env=clean_environment(self.scratch),
-                cwd=self.scratch,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                # Ctrl-C is for the owner, which then ends its children in order.
-                start_new_session=True,
-            )
+        self.process, self.socket, self.scratch = start_warm_parent(preload, python)
         self.report: WarmReport | None = None
         self.report_lock = threading.Lock()
         self.preloaded: set[str] = set()
