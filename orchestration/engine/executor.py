@@ -196,31 +196,30 @@ def _buildable(step: RunStep, reporter: Reporter) -> list[str]:
 def _finish(step: RunStep, reporter: Reporter, verdict: Verdict) -> Ended:
     """The end of the step and what follows from it; raises ``LeaseLost`` when it is another's by now."""
     error = verdict.error or {}
-    with transaction.atomic():
-        mine = RunStep.all_organizations.filter(pk=step.pk, lease_token=step.lease_token)
-        written = mine.update(
-            status=verdict.status,
-            finished_at=timezone.now(),
-            lease_token=None,
-            lease_expires_at=None,
-            has_warnings=reporter.has_warnings,
-            summary=reporter.outcome,
-            progress={},
-            error=error.get("message", ""),
-            error_code=error.get("code", ""),
-            error_remedy=error.get("remedy", ""),
-            error_detail=error.get("detail", ""),
-            error_signature=error.get("signature", "")[:LENGTH],
-            fingerprint=fingerprint_of(error),
-            peak_memory_mb=step.peak_memory_mb,
-            cpu_seconds=step.cpu_seconds,
-        )
-        if not written:
-            raise LeaseLost
-        _end_attempt(step, verdict.status, error)
-        step.status = verdict.status
-        note_success(step)
-        return Ended(advance(step.run_id, step))
+    mine = RunStep.all_organizations.filter(pk=step.pk, lease_token=step.lease_token)
+    written = mine.update(
+        status=verdict.status,
+        finished_at=timezone.now(),
+        lease_token=None,
+        lease_expires_at=None,
+        has_warnings=reporter.has_warnings,
+        summary=reporter.outcome,
+        progress={},
+        error=error.get("message", ""),
+        error_code=error.get("code", ""),
+        error_remedy=error.get("remedy", ""),
+        error_detail=error.get("detail", ""),
+        error_signature=error.get("signature", "")[:LENGTH],
+        fingerprint=fingerprint_of(error),
+        peak_memory_mb=step.peak_memory_mb,
+        cpu_seconds=step.cpu_seconds,
+    )
+    if not written:
+        raise LeaseLost
+    _end_attempt(step, verdict.status, error)
+    step.status = verdict.status
+    note_success(step)
+    return Ended(advance(step.run_id, step))
 
 
 def _end_attempt(step: RunStep, status: str, error: dict[str, Any]) -> None:
