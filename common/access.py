@@ -29,6 +29,8 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
+    """What may be done; VIEW, RUN and EDIT may also be granted on a single connection or pipeline."""
+
     VIEW = "view"
     RUN = "run"
     EDIT = "edit"

@@ -18,6 +18,8 @@ class Actor:
     role: Role
     identifier: str = ""
     ip: str = ""
+    #: What the scopes of a key leave of the role; None is all of it.
+    allowed: frozenset[Permission] | None = None
 
     @classmethod
     def member(cls, membership: "Membership", *, ip: str = "") -> "Actor":
@@ -45,7 +47,8 @@ class Actor:
 
     @property
     def permissions(self) -> frozenset[Permission]:
-        return ROLE_PERMISSIONS[self.role]
+        rights = ROLE_PERMISSIONS[self.role]
+        return rights if self.allowed is None else rights & self.allowed
 
     def can(self, permission: Permission) -> bool:
         return permission in self.permissions
