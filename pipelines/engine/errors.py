@@ -229,12 +229,15 @@ def _postgres(error: psycopg.Error, what: str) -> DatanikaError:
             remedy="Correct the value at the source, or leave the column out.",
             detail=detail,
         )
-    if not state and isinstance(error, psycopg.OperationalError):
-        return _never_connected(error, what, detail)
+    # Without a SQLSTATE the words are libpq's own; a server that dies in mid-query leaves the bare DatabaseError.
+    if not state and (
+        isinstance(error, psycopg.OperationalError) or type(error) is psycopg.DatabaseError
+    ):
+        return _no_server(error, what, detail)
     return UserError(f"{what} failed: {said}.", remedy=_LOOK, detail=detail)
 
 
-def _never_connected(error: psycopg.Error, what: str, detail: str) -> DatanikaError:
+def _no_server(error: psycopg.Error, what: str, detail: str) -> DatanikaError:
     text = str(error)
     if any(word in text for word in _REFUSED_LOGIN):
         return AuthenticationFailed(
@@ -246,6 +249,8 @@ def _never_connected(error: psycopg.Error, what: str, detail: str) -> DatanikaEr
             remedy="Check the connection.",
             detail=detail,
         )
+    if "closed the connection" in text or "connection is lost" in text:
+        return TransientError(f"{what} lost its connection to the server.", detail=detail)
     return TransientError(f"{what} could not reach the server.", detail=detail)
 
 

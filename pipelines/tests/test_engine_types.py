@@ -150,4 +150,16 @@ def test_errors_are_classed_by_code_not_text() -> None:
         True,
     ]
     assert full.code == "disk_full"
+
+
+def test_a_server_that_dies_in_mid_query_is_worth_another_attempt() -> None:
+    """libpq's own words come without a SQLSTATE, as the bare DatabaseError where a result carried them."""
+    for kind in (psycopg.DatabaseError, psycopg.OperationalError):
+        error = translate(kind("server closed the connection unexpectedly"), "Loading t")
+        assert error.transient
+        assert str(error).startswith("Loading t lost its connection to the server.")
+    assert not translate(psycopg.ProgrammingError("cannot adapt type"), "Loading t").transient
+
+
+def test_the_nearest_name_is_suggested() -> None:
     assert near("updated", ["updated_at", "id"]) == "Did you mean updated_at?"
