@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from threading import Timer
 from urllib.parse import SplitResult, quote, urlsplit
 
-from django.conf import settings
-
 from common.errors import TransientError, UserError
-from connections import policy
+from connections import policy, restrictions
 
 CONNECT_SECONDS, TOTAL_SECONDS = 5.0, 10.0
 #: An answer is read so far, for its words in a log.
@@ -109,7 +107,7 @@ def ask(
 
 def _dial(host: str, port: int, deadline: float) -> socket.socket:
     failure: OSError = TimeoutError()
-    for address in policy.resolve_addresses(host, port, egress=settings.EGRESS_POLICY):
+    for address in policy.resolve_addresses(host, port, egress=restrictions.egress()):
         left = deadline - time.monotonic()
         if left <= 0:
             break

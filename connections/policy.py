@@ -261,9 +261,9 @@ def resolve_addresses(host: str, port: int, *, egress: str) -> list[str]:
 
 
 def check_far_host(host: str) -> str:
-    """The host, stripped, for another machine to dial; refused where no policy allows it.
+    """The host, stripped, when it is saved or for another machine to dial; refused where no policy allows it.
 
-    A name means over there what that machine's resolver says, so only addresses are judged, also
+    A name means later, or over there, what the resolver then says, so only addresses are judged, also
     in the spellings ("0xa9fea9fe") that resolvers take for one.
     """
     text = check_host_syntax(host)
@@ -279,12 +279,18 @@ def check_far_host(host: str) -> str:
 def _literal(host: str) -> IPAddress | None:
     """The address the text stands for; None for a name."""
     try:
-        return ipaddress.ip_address(host)
+        # Resolvers read full-width digits and other dots as the plain ones.
+        plain = host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return None
+    plain = plain.rstrip(".")
+    try:
+        return ipaddress.ip_address(plain)
     except ValueError:
         pass
     try:
-        return ipaddress.IPv4Address(socket.inet_aton(host))
-    except (OSError, UnicodeError):
+        return ipaddress.IPv4Address(socket.inet_aton(plain))
+    except OSError:
         return None
 
 
@@ -339,6 +345,8 @@ def _unwrap(address: IPAddress) -> IPAddress:
         return address.ipv4_mapped
     if address.sixtofour:
         return address.sixtofour
+    if address.teredo:
+        return address.teredo[1]
     if address in _NAT64:
         return ipaddress.IPv4Address(address.packed[-4:])
     # A scope ("%eth0") makes an address unequal to the same address without one.

@@ -12,6 +12,7 @@ from django.conf import settings
 from common.children.box import Box
 from common.children.client import SHARED_FD, ChildPool, WarmReport, new_private_dir, run_to_end
 from common.errors import DatanikaError, NotFound, TransientError, UserError
+from connections import restrictions
 from connections.models import Connection
 from connections.preload import PRELOAD, PRELOAD_DBT
 from tenants.models import Organization
@@ -63,8 +64,8 @@ def policy(organization: Organization) -> dict[str, Any]:
     """What every spec says about files and addresses."""
     return {
         "files_root": str(files_root(organization)),
-        "allowed_roots": list(settings.ALLOWED_FILE_ROOTS),
-        "egress": settings.EGRESS_POLICY,
+        "allowed_roots": list(restrictions.file_roots()),
+        "egress": restrictions.egress(),
     }
 
 
@@ -90,7 +91,7 @@ def box(
     return Box(
         private_dir=private_dir,
         writable=tuple(str(path) for path in writable),
-        readable=tuple(settings.ALLOWED_FILE_ROOTS),
+        readable=restrictions.file_roots(),
         memory_mb=limits.memory_mb if limits else settings.STEP_MEMORY_MB,
         cpu_seconds=limits.cpu_seconds if limits else 0,
         loopback_listeners=_tunnels(spec or {}),

@@ -32,6 +32,8 @@ from tenants.models import Organization
 
 SECRET_PARTS = ("geheim42", "token=")
 
+pytestmark = pytest.mark.django_db
+
 
 def webhook(organization: Organization, url: str) -> tuple[AlertChannel, str]:
     return services.create_channel(

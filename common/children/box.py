@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from common.children import landlock, listeners
+from common.children import crowd, landlock, listeners
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _SIGKILL = 9
@@ -51,6 +51,8 @@ class Box:
     #: The largest single file.
     file_mb: int = 0
     open_files: int = 1024
+    #: Processes that the child and all it started may be; the warm parent counts and ends them (``crowd``).
+    processes: int = 64
     network: bool = True
     #: Ports of 127.0.0.1 bound before the box closes, for tunnels; inside it nothing can be bound.
     loopback_listeners: int = 0
@@ -106,6 +108,11 @@ def active_protections() -> list[Protection]:
     return [
         Protection("limits", True, "memory, CPU time, file size and open files of each child"),
         Protection("process group", True, "a child and all it started end together"),
+        Protection(
+            "processes",
+            crowd.can_count(),
+            "a child that starts too many processes ends with all of them",
+        ),
         Protection(
             "orphans",
             linux,

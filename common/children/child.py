@@ -12,7 +12,12 @@ from typing import Any
 
 import psutil
 
-from common.children.endings import AnswerTooLarge, ending_event
+from common.children.endings import (
+    CROWD_REMEDY,
+    AnswerTooLarge,
+    TooManyProcesses,
+    ending_event,
+)
 from common.redaction import Redactor
 
 #: How much of what libraries print is kept for a crash report.
@@ -62,6 +67,7 @@ class Child:
         self._final_seen = False
         self._ended_at: float | None = None
         self._stopped_by_us = False
+        self._crowded = False
         self._over = False
 
     @property
@@ -153,6 +159,7 @@ class Child:
 
     def _take_status(self, chunk: bytes) -> None:
         self._status += chunk
+        self._crowded = b"crowd\n" in self._status
         for line in self._status.splitlines():
             if line.startswith(b"exit "):
                 code, kilobytes, seconds = line[5:].split()
@@ -206,10 +213,13 @@ class Child:
         self._over = True
         if not self._final_seen:
             self._final_seen = True
-            detail = self.stderr_tail[-2000:].strip()
-            self._events.append(
-                ending_event(self.exit_code, stopped_by_us=self._stopped_by_us, detail=detail)
-            )
+            self._events.append(self._last_word())
+
+    def _last_word(self) -> dict[str, Any]:
+        if self._crowded:
+            return TooManyProcesses(remedy=CROWD_REMEDY).as_event()
+        detail = self.stderr_tail[-2000:].strip()
+        return ending_event(self.exit_code, stopped_by_us=self._stopped_by_us, detail=detail)
 
 
 def _resident_bytes(process: psutil.Process) -> float:

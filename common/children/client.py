@@ -212,7 +212,7 @@ class ChildPool:
 
     def _try_spawn(self, order: bytes, box: Box, redactor: Redactor) -> Child | None:
         ours, theirs = make_pipes()
-        request = {"op": "fork", "private_dir": box.private_dir}
+        request = {"op": "fork", "private_dir": box.private_dir, "processes": box.processes}
         try:
             with self._lock:
                 server = self._current()

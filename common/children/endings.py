@@ -30,11 +30,21 @@ class ChildTimedOut(TransientError):
     code = "timed_out"
 
 
+class TooManyProcesses(DatanikaError):
+    """The work started more processes than it may, and was stopped with all of them."""
+
+    code = "too_many_processes"
+
+
 class AnswerTooLarge(DatanikaError):
     """The process sent one message larger than is accepted, and was stopped."""
 
     code = "answer_too_large"
 
+
+CROWD_REMEDY = (
+    "Nothing Datanika does itself needs so many: look at what was run, and tell the operator."
+)
 
 _CAUSES = {
     signal.SIGSEGV: "a fault in a native library",

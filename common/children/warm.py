@@ -4,11 +4,12 @@
 ``N`` until its owner is gone. It stays single-threaded, opens no connection and never sees a spec:
 children read theirs from a pipe of their own.
 
-A request is one JSON line: ``{"op": "fork", "private_dir": ...}`` with four descriptors (order,
+A request is one JSON line: ``{"op": "fork", "private_dir": ..., "processes": ...}`` with four descriptors (order,
 events, noise, status), ``{"op": "signal", "pid": ..., "signal": ...}``, or
 ``{"op": "preload", "modules": [...]}`` for what was not needed at the start. The one answer on the
 socket is the report after the imports. A child's status pipe gets ``pid N`` from the child and
-``exit N KB SECONDS`` from here: exit code, peak memory, CPU time.
+``exit N KB SECONDS`` from here: exit code, peak memory, CPU time; before that ``crowd`` when it had to be ended
+because it became too many processes.
 """
 
 import argparse
@@ -28,19 +29,21 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from common.children import box
+from common.children import box, crowd
 from common.children.entry import run_child
 
 #: Descriptors of a fork request: order, events, noise, status.
 FDS_PER_FORK = 4
 
 _PR_SET_CHILD_SUBREAPER = 36
+#: What multiplies is chased so often before the next look goes on with it.
+_MOST_ROUNDS, _EVERYONE = 200, 1_000_000
 #: Between two looks for the owner while this process imports.
 _LOOK_SECONDS = 0.5
 
@@ -49,6 +52,7 @@ _LOOK_SECONDS = 0.5
 class _Running:
     status_fd: int
     private_dir: str
+    processes: int
 
 
 @dataclass(eq=False)
@@ -72,6 +76,7 @@ class WarmParent:
         self._report = json.dumps(report).encode() + b"\n"
         self._first = _Owner(owner)
         self._owners: list[_Owner] = []
+        self._counted = time.monotonic()
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = os.pipe()
         for fd in (self._wake_reader, self._wake_writer):
@@ -83,13 +88,47 @@ class WarmParent:
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
         self._adopt(self._first)
         while self._first in self._owners:
-            for key, _ in self._selector.select():
+            for key, _ in self._selector.select(crowd.LOOK_SECONDS if self._pids() else None):
                 if key.data is None:
                     _drain(self._wake_reader)
                     self._reap()
                 elif key.data in self._owners and not self._receive(key.data):
                     self._leave(key.data)
+            self._thin_out()
         self._selector.close()
+
+    def _thin_out(self) -> None:
+        """End each child that has become more processes than it may."""
+        now = time.monotonic()
+        if now - self._counted < crowd.LOOK_SECONDS:
+            return
+        self._counted = now
+        running = {pid: one for owner in self._owners for pid, one in owner.running.items()}
+        if not running:
+            return
+        strays = _own_children() - running.keys()
+        for pid, child in running.items():
+            roots = {pid} | crowd.in_session(strays, pid)
+            if len(crowd.family(roots, child.processes)) > child.processes:
+                with contextlib.suppress(OSError):
+                    os.write(child.status_fd, b"crowd\n")
+                self._chase({pid} | strays, running.keys() - {pid})
+        most = max(child.processes for child in running.values())
+        if len(crowd.family(strays, most)) > most:
+            self._chase(strays, running.keys())
+
+    def _chase(self, roots: set[int], others: Collection[int]) -> None:
+        """End these, all below them, and what they start meanwhile."""
+        for _ in range(_MOST_ROUNDS):
+            # Whose parent has ended comes to this process, so nobody escapes by becoming an orphan.
+            found = crowd.family(roots & _own_children(), _EVERYONE) - set(others)
+            if not found:
+                return
+            for number in (signal.SIGSTOP, signal.SIGKILL):
+                for pid in found:
+                    _signal_group(pid, number)
+            self._reap()
+            roots = _own_children() - set(others)
 
     def _adopt(self, owner: _Owner) -> None:
         os.set_inheritable(owner.socket.fileno(), False)
@@ -128,7 +167,7 @@ class WarmParent:
 
     def _answer(self, owner: _Owner, request: dict[str, Any]) -> None:
         if request["op"] == "fork":
-            self._fork(owner, request["private_dir"])
+            self._fork(owner, request["private_dir"], request["processes"])
         elif request["op"] == "signal" and request["pid"] in owner.running:
             _signal_group(request["pid"], request["signal"])
         elif request["op"] == "preload":
@@ -137,7 +176,7 @@ class WarmParent:
         elif request["op"] == "adopt" and owner is self._first:
             self._adopt(_Owner(socket.socket(fileno=owner.fds.popleft())))
 
-    def _fork(self, owner: _Owner, private_dir: str) -> None:
+    def _fork(self, owner: _Owner, private_dir: str, processes: int) -> None:
         order, events, noise, status = (owner.fds.popleft() for _ in range(FDS_PER_FORK))
         try:
             pid = os.fork()
@@ -153,7 +192,7 @@ class WarmParent:
         for fd in (order, events, noise):
             os.close(fd)
         if pid > 0:
-            owner.running[pid] = _Running(status, private_dir)
+            owner.running[pid] = _Running(status, private_dir, processes)
         else:
             os.close(status)
 

@@ -13,7 +13,9 @@ from connections import policy
 
 
 class HostField(forms.CharField):
-    """A single host name or address; what it resolves to is judged when it is dialled."""
+    """A single host name or address. An address that no policy allows is refused here, what a name means when it is
+    dialled.
+    """
 
     default_error_messages = {"required": _("A host is needed.")}
 
@@ -24,7 +26,7 @@ class HostField(forms.CharField):
         self.widget.attrs.update({"autocomplete": "off", "spellcheck": "false"})
 
     def clean(self, value: Any) -> Any:
-        return _judged(policy.check_host_syntax, super().clean(value))
+        return _judged(policy.check_far_host, super().clean(value))
 
 
 class PathField(forms.CharField):

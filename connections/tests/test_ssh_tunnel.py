@@ -274,6 +274,7 @@ def test_the_egress_policy_judges_the_ssh_server_not_the_database(far_mysql: Tar
     assert refused.value.field == "ssh_host"
 
 
+@pytest.mark.django_db
 def test_a_step_gets_a_port_for_each_endpoint_behind_a_tunnel(tmp_path: Path) -> None:
     plain, far = {"config": {"use_tunnel": False}}, {"config": {"use_tunnel": True}}
     for spec, count in (
