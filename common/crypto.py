@@ -52,6 +52,17 @@ def derived_key(purpose: str, subject: str) -> str:
     return hmac.new(key, subject.encode(), "sha256").hexdigest()
 
 
+@lru_cache(maxsize=8)
+def _signing_key(purpose: str, secret: str) -> bytes:
+    info = f"datanika signing {purpose}".encode()
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(secret.encode())
+
+
+def signing_key(purpose: str) -> bytes:
+    """A key that signs for one purpose alone; another one as soon as ``SECRET_KEY`` is another."""
+    return _signing_key(purpose, settings.SECRET_KEY)
+
+
 if TYPE_CHECKING:
     _TextField = models.TextField[dict[str, Any], dict[str, Any]]
 else:

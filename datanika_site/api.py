@@ -23,7 +23,7 @@ from datanika_site.api_reference import Group, build_groups
 from datanika_site.shell import shell
 from tenants.api_authentication import KeyHolder
 from tenants.api_base import OrganizationAPIView
-from tenants.models import Membership, User
+from tenants.models import Membership, TokenFamily, User
 
 #: Resource → icon of its entry in the reference's menu.
 _ICONS = {
@@ -41,6 +41,7 @@ _ICONS = {
     "members": "users",
     "invitations": "mail",
     "api-keys": "key-round",
+    "auth": "log-in",
     "audit-events": "scroll-text",
 }
 
@@ -67,12 +68,14 @@ class OrganizationList(APIView):
         tags=["organizations"],
     )
     def get(self, request: Request) -> Response:
-        """Those the person is a member of; with an API key the one it belongs to."""
+        """Those the person is a member of; with an API key or a token the one it belongs to."""
         user: User | KeyHolder = request.user  # type: ignore[assignment]
         if isinstance(user, KeyHolder):
             found = [(user.key.organization, user.key.role)]
         else:
             rows = Membership.all_organizations.filter(user=user).select_related("organization")
+            if isinstance(request.auth, TokenFamily):
+                rows = rows.filter(pk=request.auth.membership_id)
             ordered = rows.order_by("organization__name", "pk")
             found = [(row.organization, row.role) for row in ordered]
         return Response(

@@ -19,6 +19,7 @@ organization_urls: list[URLPattern | URLResolver] = [
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs/", api.docs, name="api-docs"),
+    path("auth/", include("tenants.auth_urls")),
     path("organizations/", api.OrganizationList.as_view(), name="api-organization-list"),
     path("organizations/<slug:organization>/", include(organization_urls)),
 ]

@@ -159,6 +159,13 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_USER_DISPLAY = "tenants.adapter.display_name"
 
+# Providers are rows of IdentityProvider; what they know of a person is asked for and forgotten.
+SOCIALACCOUNT_ADAPTER = "tenants.providers.SocialAccountAdapter"
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_LOGIN_ON_GET = False
+SOCIALACCOUNT_QUERY_EMAIL = True
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+
 # Object grants for a single pipeline or connection; nobody acts as "anonymous".
 ANONYMOUS_USER_NAME = None
 GUARDIAN_MONKEY_PATCH_USER = False
@@ -222,6 +229,7 @@ ADMIN_PATH = environment.env.str("DATANIKA_ADMIN_PATH", default="admin").strip("
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "tenants.api_authentication.ApiKeyAuthentication",
+        "tenants.api_authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

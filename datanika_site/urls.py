@@ -21,6 +21,7 @@ urlpatterns = [
     path("healthz/", views.healthz, name="healthz"),
     path("theme/", views.theme, name="theme"),
     path("accounts/", include("tenants.sign_in_urls")),
+    path("accounts/", include("tenants.providers_urls")),
     # Brings its own part below /o/<organization>/, because a namespace cannot stand in two places.
     path("", include("tenants.urls")),
     path("o/<slug:organization>/", include(organization_urls)),

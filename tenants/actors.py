@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from common.access import ROLE_PERMISSIONS, Permission, Role, denied
+from tenants.scopes import allowed_by, scope_denied
 
 if TYPE_CHECKING:
     from tenants.models import ApiKey, Membership, User
@@ -28,7 +29,8 @@ class Actor:
 
     @classmethod
     def api_key(cls, key: "ApiKey", *, ip: str = "") -> "Actor":
-        return cls("api_key", f"API key {key.name}", Role(key.role), str(key.pk), ip)
+        allowed = allowed_by(key.scopes)
+        return cls("api_key", f"API key {key.name}", Role(key.role), str(key.pk), ip, allowed)
 
     @classmethod
     def schedule(cls, name: str, identifier: int) -> "Actor":
@@ -56,4 +58,5 @@ class Actor:
     def require(self, permission: Permission) -> None:
         """Raise ``PermissionDenied``, naming the role that would do, unless allowed."""
         if not self.can(permission):
-            raise denied(permission, self.role)
+            by_role = permission in ROLE_PERMISSIONS[self.role]
+            raise scope_denied(permission) if by_role else denied(permission, self.role)

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from common.access import Role
 from common.errors import DatanikaError
 from common.http import client_ip
-from tenants import selectors, services
+from tenants import admin_providers, selectors, services  # noqa: F401  registers its pages
 from tenants.actors import Actor
 from tenants.admin_platform import OrganizationForm
 from tenants.models import ApiKey, Invitation, Membership, Organization, User

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 
 from common.errors import UserError
 from common.http import client_ip
-from tenants import limits, services
+from tenants import limits, restrictions, restrictions_form, services
 from tenants.actors import Actor
 from tenants.models import Organization, PlatformSettings, User
 
@@ -39,6 +39,20 @@ _WORDS = {
         "Days that a run knows exactly what was run. Empty: as long as the run.",
     ),
     "audit_retention_days": ("Audit events", "Days. Empty: for ever."),
+    "api_key_days": ("A new API key", "Days until it expires, unless its maker says otherwise."),
+    "api_key_most_days": (
+        "At the most",
+        "Days that the maker of a key may choose. Empty: as many as they like, also for ever.",
+    ),
+    "egress_policy": (
+        "Addresses",
+        "Which ones connections may dial. Metadata services are never reachable. Empty: as the environment says.",
+    ),
+    "allowed_file_roots": (
+        "Directories",
+        "Absolute paths, one a line, that every organization may read. Empty: as the environment says;"
+        " a hyphen alone: none.",
+    ),
     "heartbeat_url": (
         "Dead-man's ping",
         "Asked for every minute while the scheduler lives, so that a monitor elsewhere notices when it does not.",
@@ -58,6 +72,11 @@ class PlatformForm(forms.ModelForm[PlatformSettings]):
         assume_scheme="https",
         widget=AdminURLFieldWidget(attrs={"size": 80}),
     )
+
+    egress_policy = forms.ChoiceField(
+        required=False, choices=[("", "As the environment says"), *restrictions.EGRESS.items()]
+    )
+    allowed_file_roots = restrictions_form.RootsField(required=False)
 
     class Meta:
         model = PlatformSettings
@@ -101,6 +120,8 @@ class PlatformSettingsAdmin(admin.ModelAdmin[PlatformSettings]):
                 "there is, stands under Orchestration, Storage.",
             },
         ),
+        ("API keys", {"fields": tuple(limits.KEYS)}),
+        ("Where connections may lead", {"fields": limits.RESTRICTIONS}),
         ("When the scheduler dies", {"fields": ("heartbeat_url",)}),
         (None, {"fields": ("updated_at",)}),
     )

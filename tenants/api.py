@@ -16,6 +16,7 @@ from tenants.api_authentication import KeyHolder
 from tenants.api_base import OrganizationAPIView
 from tenants.models import ApiKey, Invitation, Membership, User
 from tenants.organization_views import invitation_link
+from tenants.scopes import SCOPES
 
 #: As the models have them, so that the document knows one kind of role.
 ROLES = [(role.value, role.value.title()) for role in Role]
@@ -141,12 +142,15 @@ class InvitationDetail(OrganizationAPIView):
 class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
     created_by = serializers.EmailField(source="created_by.email", default=None, allow_null=True)
     state = serializers.SerializerMethodField()
+    scopes = serializers.ListField(
+        child=serializers.CharField(), help_text="Empty: everything that the role may do."
+    )
 
     class Meta:
         model = ApiKey
         fields = (
             "id", "name", "prefix", "role", "state", "created_by", "created_at", "expires_at",
-            "last_used_at",
+            "last_used_at", "last_used_ip", "scopes", "rotated_at", "previous_expires_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -155,16 +159,37 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
         return selectors.key_state(key)
 
 
-class ApiKeyCreateSerializer(KnownKeys):
-    name = serializers.CharField(max_length=80)
-    role = serializers.ChoiceField(ROLES, help_text="Not above the caller's own.")
-    days = serializers.IntegerField(
+def _days() -> serializers.IntegerField:
+    return serializers.IntegerField(
         min_value=1,
         max_value=3650,
         allow_null=True,
-        default=90,
-        help_text="Until it expires; null means it does not.",
+        required=False,
+        help_text="Until it expires; null means never. Left out: as long as operators of this installation "
+        "have set. They may also have set the most.",
     )
+
+
+class ApiKeyCreateSerializer(KnownKeys):
+    name = serializers.CharField(max_length=80)
+    role = serializers.ChoiceField(ROLES, help_text="Not above the caller's own.")
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(list(SCOPES)),
+        default=list,
+        max_length=len(SCOPES),
+        help_text="What it is for; without any it may do all that its role may.",
+    )
+    days = _days()
+
+
+class ApiKeyRotateSerializer(KnownKeys):
+    overlap_days = serializers.IntegerField(
+        min_value=0,
+        max_value=services.MOST_OVERLAP_DAYS,
+        default=0,
+        help_text="For so long the old key works as well.",
+    )
+    days = _days()
 
 
 class ApiKeyCreatedSerializer(ApiKeySerializer):
@@ -195,12 +220,12 @@ class ApiKeyList(OrganizationAPIView):
             organization=self.organization,
             name=data["name"],
             role=Role(data["role"]),
-            days=data["days"],
+            scopes=data["scopes"],
+            days=data.get("days", services.USUAL_DAYS),
             actor=self.actor,
             created_by=_person(request.user),
         )
-        answer = {**ApiKeySerializer(key).data, "key": text}
-        return Response(answer, status=status.HTTP_201_CREATED)
+        return _told_once(key, text, status.HTTP_201_CREATED)
 
 
 class ApiKeyDetail(OrganizationAPIView):
@@ -212,6 +237,32 @@ class ApiKeyDetail(OrganizationAPIView):
         keys = selectors.api_keys_of(self.organization, self.actor)
         services.revoke_api_key(key=get_or_404(keys, pk=pk), actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ApiKeyRotate(OrganizationAPIView):
+    required: ClassVar = {"POST": Permission.MANAGE_API_KEYS}
+
+    @extend_schema(
+        summary="Rotate an API key",
+        request=ApiKeyRotateSerializer,
+        responses=ApiKeyCreatedSerializer,
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """The answer holds a new key with the same rights; the old one may work on for some days."""
+        data = self.body(ApiKeyRotateSerializer)
+        keys = selectors.api_keys_of(self.organization, self.actor)
+        key, text = services.rotate_api_key(
+            key=get_or_404(keys, pk=pk),
+            actor=self.actor,
+            overlap_days=data["overlap_days"],
+            days=data.get("days", services.USUAL_DAYS),
+        )
+        return _told_once(key, text, status.HTTP_200_OK)
+
+
+def _told_once(key: ApiKey, text: str, code: int) -> Response:
+    answer = {**ApiKeySerializer(key).data, "key": text}
+    return Response(answer, status=code, headers={"Cache-Control": "no-store"})
 
 
 def _person(user: Any) -> User | None:

@@ -11,4 +11,5 @@ urlpatterns = [
     path("invitations/<int:pk>/", api.InvitationDetail.as_view(), name="api-invitation-detail"),
     path("api-keys/", api.ApiKeyList.as_view(), name="api-api-key-list"),
     path("api-keys/<int:pk>/", api.ApiKeyDetail.as_view(), name="api-api-key-detail"),
+    path("api-keys/<int:pk>/rotate/", api.ApiKeyRotate.as_view(), name="api-api-key-rotate"),
 ]

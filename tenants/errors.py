@@ -35,3 +35,35 @@ class WeakPassword(UserError):
     """This password is too weak."""
 
     code = "weak_password"
+
+
+class ScopeTooWide(PermissionDenied):
+    """Nobody makes a key that may do more than they may."""
+
+    code = "scope_too_wide"
+
+
+class SignInRefused(UserError):
+    """The e-mail address, the password or the organization is wrong."""
+
+    code = "sign_in_refused"
+    http_status = 401
+
+
+class CodeNeeded(SignInRefused):
+    """This account is protected by a second factor: a code is needed."""
+
+    code = "mfa_required"
+
+
+class CodeWrong(SignInRefused):
+    """The code of the second factor is wrong or was used already."""
+
+    code = "mfa_wrong"
+
+
+class TokenRefused(UserError):
+    """This token is not valid."""
+
+    code = "token_invalid"
+    http_status = 401

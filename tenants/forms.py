@@ -22,13 +22,6 @@ ROLE_WORDS = {
     Role.OWNER: _("Everything; an organization keeps at least one"),
 }
 
-EXPIRY_CHOICES = [
-    ("30", _("In 30 days")),
-    ("90", _("In 90 days")),
-    ("365", _("In a year")),
-    ("", _("Never")),
-]
-
 
 def put_error(form: forms.Form, error: DatanikaError) -> None:
     """The service's refusal, on the field it is about or above the form."""
@@ -135,28 +128,6 @@ class InviteForm(forms.Form):
 
     def clean_emails(self) -> list[str]:
         return [part for part in re.split(r"[\s,;]+", self.cleaned_data["emails"]) if part]
-
-
-class ApiKeyForm(forms.Form):
-    name = forms.CharField(
-        label=_("Name"),
-        max_length=80,
-        help_text=_("What uses it, such as “Nightly export”."),
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-    )
-    role = forms.ChoiceField(label=_("Role"), initial=Role.VIEWER.value)
-    days = forms.ChoiceField(
-        label=_("Expires"), choices=EXPIRY_CHOICES, initial="90", required=False
-    )
-    spans = {"days": "f-3"}
-
-    def __init__(self, *args: Any, actor_role: Role, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        _offer_roles(self, actor_role)
-
-    def clean_days(self) -> int | None:
-        text = self.cleaned_data["days"]
-        return int(text) if text else None
 
 
 def _offer_roles(form: forms.Form, role: Role) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from common.errors import UserError
+from tenants import restrictions
 from tenants.models import PlatformSettings
 
 DAY = 24 * 3600
@@ -69,12 +70,17 @@ RETENTION = {
 STEPS = {
     "max_concurrent_steps": Bounds("steps at the same time", "steps", 1, 10_000, has_none=False)
 }
-PLATFORM_NAMES = (*STEPS, *STEP_LIMITS, *RETENTION, "heartbeat_url")
+KEYS = {
+    "api_key_days": Bounds("days of a new API key", "days", 1, 3650, has_none=False),
+    "api_key_most_days": Bounds("most days of an API key", "days", 1, 3650, has_none=False),
+}
+RESTRICTIONS = ("egress_policy", "allowed_file_roots")
+PLATFORM_NAMES = (*STEPS, *STEP_LIMITS, *RETENTION, *KEYS, "heartbeat_url", *RESTRICTIONS)
 
 
 def check(name: str, value: int | None) -> None:
     """``UserError`` with the field unless the value is within its bounds; None is always well."""
-    bounds = (STEPS | STEP_LIMITS | RETENTION)[name]
+    bounds = (STEPS | STEP_LIMITS | RETENTION | KEYS)[name]
     if value is None or (value == 0 and bounds.has_none):
         return
     if not bounds.low <= value <= bounds.high:
@@ -132,6 +138,11 @@ def origin(platform: PlatformSettings, name: str) -> str:
     is_saved = not platform._state.adding
     if name == "heartbeat_url":
         return "In force: as saved here." if value else "In force: no ping (default)."
+    if name in KEYS:
+        days = f"{value:,} days" if value is not None else "without a most"
+        return f"In force: {days} ({'saved here' if is_saved else 'default'})."
+    if name in RESTRICTIONS:
+        return restrictions.origin(platform, name)
     if name in RETENTION:
         kept = f"{value:,} days" if value is not None else "kept for ever"
         if value is None and name in {"log_retention_days", "capsule_retention_days"}:

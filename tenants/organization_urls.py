@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from tenants import api_key_views as keys
 from tenants import organization_views as views
 
 urlpatterns = [
@@ -10,8 +11,9 @@ urlpatterns = [
     path("members/<int:pk>/role/", views.member_role, name="member-role"),
     path("members/<int:pk>/remove/", views.member_remove, name="member-remove"),
     path("invitations/<int:pk>/revoke/", views.invitation_revoke, name="invitation-revoke"),
-    path("api-keys/", views.api_key_list, name="api-key-list"),
-    path("api-keys/new/", views.api_key_create, name="api-key-create"),
-    path("api-keys/<int:pk>/revoke/", views.api_key_revoke, name="api-key-revoke"),
+    path("api-keys/", keys.api_key_list, name="api-key-list"),
+    path("api-keys/new/", keys.api_key_create, name="api-key-create"),
+    path("api-keys/<int:pk>/rotate/", keys.api_key_rotate, name="api-key-rotate"),
+    path("api-keys/<int:pk>/revoke/", keys.api_key_revoke, name="api-key-revoke"),
     path("settings/", views.settings, name="settings"),
 ]

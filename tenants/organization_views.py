@@ -1,7 +1,6 @@
-"""Pages below ``/o/<organization>/``: members, invitations, API keys, settings."""
+"""Pages below ``/o/<organization>/``: members, invitations, settings."""
 
 from dataclasses import dataclass
-from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,14 +14,13 @@ from common.http import get_or_404, say, warn
 from tenants import mail, selectors, services
 from tenants.actors import Actor
 from tenants.forms import (
-    ApiKeyForm,
     InviteForm,
     RoleForm,
     SettingsForm,
     put_error,
     role_choices,
 )
-from tenants.models import ApiKey, Invitation, Membership, User
+from tenants.models import Invitation, Membership
 
 
 @dataclass(frozen=True)
@@ -45,17 +43,6 @@ class Sent:
     invitation: Invitation
     link: str
     mailed: bool
-
-
-@dataclass(frozen=True)
-class KeyRow:
-    key: ApiKey
-    state: str
-    can_revoke: bool
-
-    @property
-    def dialog(self) -> str:
-        return f"revoke-{self.key.pk}"
 
 
 # Members ------------------------------------------------------------------------------------------
@@ -170,65 +157,6 @@ def invitation_revoke(request: OrganizationRequest, pk: int) -> HttpResponse:
     services.revoke_invitation(invitation=invitation, actor=request.actor)
     say(request, f"The invitation of {invitation.email} is revoked.")
     return redirect("tenants:member-list", request.organization.slug)
-
-
-# API keys -----------------------------------------------------------------------------------------
-
-
-@require_GET
-@requires(Permission.VIEW_API_KEYS)
-def api_key_list(request: OrganizationRequest) -> HttpResponse:
-    actor = request.actor
-    rows = []
-    for key in selectors.api_keys_of(request.organization, actor):
-        state = selectors.key_state(key)
-        allowed = actor.can(Permission.MANAGE_API_KEYS) and is_at_least(actor.role, Role(key.role))
-        rows.append(KeyRow(key, state, allowed and state != "revoked"))
-    context = {
-        "rows": rows,
-        "can_create": actor.can(Permission.MANAGE_API_KEYS),
-        "sees_all": is_at_least(actor.role, Role.ADMIN),
-    }
-    return render(request, "tenants/api_key_list.html", context)
-
-
-@never_cache
-@require_http_methods(["GET", "POST"])
-@requires(Permission.MANAGE_API_KEYS)
-def api_key_create(request: OrganizationRequest) -> HttpResponse:
-    """Answers a POST with the key itself: it is nowhere to be read afterwards."""
-    form = ApiKeyForm(request.POST or None, actor_role=request.actor.role)
-    if form.is_valid():
-        data = form.cleaned_data
-        try:
-            key, text = services.issue_api_key(
-                organization=request.organization,
-                name=data["name"],
-                role=Role(data["role"]),
-                days=data["days"],
-                actor=request.actor,
-                created_by=cast(User, request.user),
-            )
-        except DatanikaError as error:
-            put_error(form, error)
-        else:
-            address = request.build_absolute_uri(
-                reverse("api-organization-list") + f"{request.organization.slug}/pipelines/"
-            )
-            context: dict[str, Any] = {"key": key, "text": text}
-            context["example"] = f'curl -H "Authorization: Bearer {text}" \\\n  {address}'
-            return render(request, "tenants/api_key_created.html", context)
-    status = 422 if request.method == "POST" else 200
-    return render(request, "tenants/api_key_create.html", {"form": form}, status=status)
-
-
-@require_POST
-@requires(Permission.MANAGE_API_KEYS)
-def api_key_revoke(request: OrganizationRequest, pk: int) -> HttpResponse:
-    key = get_or_404(selectors.api_keys_of(request.organization, request.actor), pk=pk)
-    services.revoke_api_key(key=key, actor=request.actor)
-    say(request, f"The key {key.name} is revoked.")
-    return redirect("tenants:api-key-list", request.organization.slug)
 
 
 # Settings -----------------------------------------------------------------------------------------

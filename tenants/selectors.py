@@ -65,6 +65,17 @@ def key_state(key: ApiKey, now: datetime | None = None) -> str:
     return "expired" if expired else "active"
 
 
+def usual_key_days() -> int:
+    """Days until a new API key expires, unless its maker says otherwise."""
+    usual, most = platform_settings().api_key_days, most_key_days()
+    return usual if most is None else min(usual, most)
+
+
+def most_key_days() -> int | None:
+    """The most days that the maker of an API key may choose; None is for ever."""
+    return platform_settings().api_key_most_days
+
+
 def key_counts_of(organization: Organization) -> dict[int, int]:
     """User id → how many of the keys they made still work."""
     keys = ApiKey.objects.for_organization(organization).filter(revoked_at__isnull=True)

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from audit.actions import AuditAction
 from common.http import client_ip
 from tenants.models import User
-from tenants.services import record_session
+from tenants.services import record_session, tokens
 
 
 @receiver(user_logged_in)
@@ -36,6 +36,7 @@ def sign_in_failed(
 @receiver([password_changed, password_set, password_reset])
 def password_was_changed(request: HttpRequest, user: User, **kwargs: Any) -> None:
     _record(request, user, AuditAction.PASSWORD_CHANGED)
+    tokens.revoke_families_of(user=user, ip=client_ip(request))
 
 
 def _record(

@@ -1,6 +1,13 @@
 """Every change to people, organizations, memberships, invitations and keys."""
 
-from tenants.services.api_keys import API_KEY_PREFIX, issue_api_key, revoke_api_key
+from tenants.services.api_keys import (
+    API_KEY_PREFIX,
+    MOST_OVERLAP_DAYS,
+    USUAL_DAYS,
+    issue_api_key,
+    revoke_api_key,
+    rotate_api_key,
+)
 from tenants.services.base import hash_token
 from tenants.services.invitations import (
     INVITATION_DAYS,
@@ -19,6 +26,8 @@ from tenants.services.platform import check_platform, update_platform
 __all__ = [
     "API_KEY_PREFIX",
     "INVITATION_DAYS",
+    "MOST_OVERLAP_DAYS",
+    "USUAL_DAYS",
     "accept_invitation",
     "add_member",
     "change_role",
@@ -36,6 +45,7 @@ __all__ = [
     "rename_user",
     "revoke_api_key",
     "revoke_invitation",
+    "rotate_api_key",
     "set_up",
     "update_organization",
     "update_platform",

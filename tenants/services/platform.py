@@ -7,7 +7,7 @@ from django.db import transaction
 from audit import services as audit
 from audit.actions import AuditAction
 from common.errors import PermissionDenied
-from tenants import limits
+from tenants import limits, restrictions
 from tenants.actors import Actor
 from tenants.models import Organization, PlatformSettings
 
@@ -51,10 +51,12 @@ def update_platform(*, actor: Actor, **values: Any) -> PlatformSettings:
 
 def check_platform(values: dict[str, Any]) -> None:
     """``UserError`` with the field of the first value that cannot be."""
-    for name in (*limits.STEPS, *limits.STEP_LIMITS, *limits.RETENTION):
+    for name in (*limits.STEPS, *limits.STEP_LIMITS, *limits.RETENTION, *limits.KEYS):
         limits.check(name, values[name])
     limits.check_retention(values)
     limits.check_heartbeat_url(values["heartbeat_url"])
+    restrictions.check_egress(values["egress_policy"])
+    restrictions.check_file_roots(values["allowed_file_roots"])
 
 
 def _values_of(platform: PlatformSettings) -> dict[str, Any]:

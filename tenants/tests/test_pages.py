@@ -133,7 +133,7 @@ def test_a_key_is_shown_once(organization: Organization, owner: Person, editor: 
     refused = editor.client.post(address, {"name": "CI", "role": "owner", "days": "90"})
     assert refused.status_code == 422
     assert 'value="CI"' in refused.content.decode()
-    made = editor.client.post(address, {"name": "CI", "role": "editor", "days": ""})
+    made = editor.client.post(address, {"name": "CI", "role": "editor", "days": "never"})
     text = re.findall(r">(etf_[\w-]+)<", made.content.decode())[0]
     key = ApiKey.all_organizations.get()
     assert key.key_hash == services.hash_token(text)

@@ -112,6 +112,7 @@ def form(**changed: Any) -> dict[str, Any]:
         "log_retention_days": 30,
         "run_retention_days": 365,
         "capsule_retention_days": 90,
+        "api_key_days": 90,
         **changed,
     }
     return {name: values.get(name, "") for name in limits.PLATFORM_NAMES}
