@@ -56,7 +56,6 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.github",
     "allauth.socialaccount.providers.google",
     "allauth.socialaccount.providers.openid_connect",
-    "allauth.usersessions",
     "guardian",
     "rest_framework",
     "drf_spectacular",

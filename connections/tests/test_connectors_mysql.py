@@ -147,7 +147,10 @@ def test_the_check_says_what_is_wrong(
 ) -> None:
     if changes.get("port") == "closed":
         changes = {"port": _free_port()}
-    target = target_of(mariadb_url, tmp_path, **changes)
+    # The form refuses such an address by now; a connection saved before that is refused when it is dialled.
+    metadata = changes if changes.get("host") == "169.254.169.254" else {}
+    target = target_of(mariadb_url, tmp_path, **({} if metadata else changes))
+    target = replace(target, config={**target.config, **metadata})
     last = stages(target)[-1]
     assert (last.name, last.status) == (stage, StageStatus.FAILED)
     assert words in last.text
