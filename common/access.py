@@ -29,7 +29,7 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
-    """What may be done; VIEW, RUN and EDIT may also be granted on a single connection or pipeline."""
+    """What may be done in an organization."""
 
     VIEW = "view"
     RUN = "run"

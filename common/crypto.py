@@ -44,23 +44,21 @@ def decrypt(token: str) -> dict[str, Any]:
     return value
 
 
+@lru_cache(maxsize=8)
+def _purpose_key(info: str, secret: str) -> bytes:
+    hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=info.encode())
+    return hkdf.derive(secret.encode())
+
+
 def derived_key(purpose: str, subject: str) -> str:
     """A key of one purpose for one subject, as hexadecimal text; the same again while ``HASHING_SECRET`` stays."""
-    info = f"datanika {purpose}".encode()
-    hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=info)
-    key = hkdf.derive(settings.HASHING_SECRET.encode())
+    key = _purpose_key(f"datanika {purpose}", settings.HASHING_SECRET)
     return hmac.new(key, subject.encode(), "sha256").hexdigest()
-
-
-@lru_cache(maxsize=8)
-def _signing_key(purpose: str, secret: str) -> bytes:
-    info = f"datanika signing {purpose}".encode()
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(secret.encode())
 
 
 def signing_key(purpose: str) -> bytes:
     """A key that signs for one purpose alone; another one as soon as ``SECRET_KEY`` is another."""
-    return _signing_key(purpose, settings.SECRET_KEY)
+    return _purpose_key(f"datanika signing {purpose}", settings.SECRET_KEY)
 
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from common.errors import UserError
 from common.http import client_ip, say
 from tenants.models import IdentityProvider, ProviderKind, User
 from tenants.services.providers import is_secure_address
-from tenants.services.sign_ins import Identity, SignInRefused, link_sign_in, sign_in_with
+from tenants.services.sign_ins import Identity, ProviderSignInRefused, link_sign_in, sign_in_with
 
 logger = logging.getLogger("datanika.providers")
 
@@ -112,7 +112,7 @@ def _linked(request: HttpRequest, login: SocialLogin, identity: Identity) -> Htt
     user = request.user
     # The session may have changed hands while the person was away.
     if not isinstance(user, User) or (login.state.get("data") or {}).get("user") != user.pk:
-        raise SignInRefused(
+        raise ProviderSignInRefused(
             _("You are not signed in as the person who started this."),
             remedy=_("Sign in, then link the account again."),
         )
@@ -198,6 +198,13 @@ OAUTH_ADAPTERS = {
     ProviderKind.GITHUB.value: GitHub,
     ProviderKind.OPENID_CONNECT.value: OpenIdConnect,
 }
+
+
+def oauth_adapter(kind: str, slug: str, request: HttpRequest) -> Any:
+    """allauth's adapter of a provider, with our looks at its replies."""
+    made = OAUTH_ADAPTERS[kind]
+    return made(request, slug) if kind == ProviderKind.OPENID_CONNECT else made(request)
+
 
 #: What a discovery document must name.
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri")

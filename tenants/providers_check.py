@@ -7,8 +7,8 @@ from allauth.socialaccount.adapter import get_adapter
 from django.http import HttpRequest
 
 from common.errors import UserError
-from tenants.models import IdentityProvider, ProviderKind
-from tenants.providers import OAUTH_ADAPTERS, app_of
+from tenants.models import IdentityProvider
+from tenants.providers import app_of, oauth_adapter
 
 #: What a token endpoint says when only the code is wrong: it knows the client.
 _KNOWN = frozenset({"invalid_grant", "bad_verification_code", "invalid_request"})
@@ -51,9 +51,7 @@ def check_provider(provider: IdentityProvider, request: HttpRequest) -> None:
 
 
 def _adapter(provider: IdentityProvider, request: HttpRequest, app: object) -> Any:
-    kind = OAUTH_ADAPTERS[provider.kind]
-    own = provider.kind == ProviderKind.OPENID_CONNECT
-    adapter = kind(request, provider.slug) if own else kind(request)
+    adapter = oauth_adapter(provider.kind, provider.slug, request)
     # It may be switched off, or not be saved yet: allauth would not find it.
     adapter.get_provider = lambda: _Bare(app)
     return adapter

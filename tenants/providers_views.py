@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from common.errors import NotFound, UserError
 from common.http import client_ip, say, warn
 from tenants.models import ProviderKind, User
-from tenants.providers import OAUTH_ADAPTERS, PROBLEM_KEY, nonce_of, refused
+from tenants.providers import PROBLEM_KEY, nonce_of, oauth_adapter, refused
 from tenants.services.sign_ins import unlink_sign_in
 
 #: What a server that does not keep to the protocol makes of us.
@@ -60,9 +60,7 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
 @require_GET
 def callback(request: HttpRequest, provider_id: str) -> HttpResponse:
     provider = _provider(request, provider_id)
-    kind = OAUTH_ADAPTERS[provider.id]
-    own = provider.id == ProviderKind.OPENID_CONNECT.value
-    adapter = kind(request, provider_id) if own else kind(request)
+    adapter = oauth_adapter(provider.id, provider_id, request)
     try:
         answer: HttpResponse = OAuth2CallbackView.adapter_view(adapter)(request)
     except UserError as error:

@@ -1,5 +1,7 @@
 """Persons and their sessions."""
 
+from typing import Any
+
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -39,15 +41,28 @@ def rename_user(*, user: User, name: str) -> User:
 
 
 @transaction.atomic
-def record_session(*, user: User, action: AuditAction, ip: str, proven: bool = True) -> None:
-    """Tell every organization of ``user`` of a sign-in, sign-out or changed password.
+def record_session(
+    *,
+    user: User,
+    action: AuditAction,
+    ip: str,
+    proven: bool = True,
+    changes: dict[str, Any] | None = None,
+) -> None:
+    """Tell every organization of ``user`` of a sign-in or sign-out, or of a change to how they sign in.
 
     ``proven`` is false for who only typed the address: the event then names no member as the actor.
     """
     rows = Membership.all_organizations.filter(user=user).select_related("organization", "user")
     for membership in rows:
         actor = Actor.member(membership, ip=ip) if proven else Actor.unknown(user.email, ip=ip)
-        audit.record(organization=membership.organization, actor=actor, action=action, target=user)
+        audit.record(
+            organization=membership.organization,
+            actor=actor,
+            action=action,
+            target=user,
+            changes=changes,
+        )
 
 
 def _name(text: str) -> str:

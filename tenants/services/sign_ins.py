@@ -7,22 +7,20 @@ from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 from django.utils import timezone
 
-from audit import services as audit
 from audit.actions import AuditAction
 from common.errors import Conflict, PermissionDenied
-from tenants.actors import Actor
 from tenants.models import (
     IdentityProvider,
     Invitation,
-    Membership,
     SignUpPolicy,
     User,
 )
 from tenants.selectors import platform_settings
+from tenants.services.people import record_session
 
 
-class SignInRefused(PermissionDenied):
-    """This sign-in is not possible here."""
+class ProviderSignInRefused(PermissionDenied):
+    """The provider vouches for somebody, but this sign-in is not possible here."""
 
     code = "sign_in_refused"
 
@@ -45,14 +43,14 @@ class Identity:
 def sign_in_with(*, identity: Identity, ip: str = "") -> User:
     """The person behind ``identity``: linked before, found by the address, or new.
 
-    Raises ``SignInRefused`` with the reason in words.
+    Raises ``ProviderSignInRefused`` with the reason in words.
     """
     _check_domain(identity)
     known = _account_of(identity)
     if known is not None:
         return _active(known.user)
     if not identity.email:
-        raise SignInRefused(
+        raise ProviderSignInRefused(
             f"{identity.provider.name} has not verified your e-mail address.",
             remedy=f"So nobody knows that it is yours. Verify it at {identity.provider.name}, then try again.",
         )
@@ -74,7 +72,7 @@ def link_sign_in(*, user: User, identity: Identity, ip: str = "") -> None:
     if known is None:
         _link(_active(user), identity, ip)
     elif known.user_id != user.pk:
-        raise SignInRefused(
+        raise ProviderSignInRefused(
             f"This account of {identity.provider.name} is linked to somebody else here.",
             remedy="Unlink it there first, or choose another account.",
         )
@@ -97,7 +95,9 @@ def unlink_sign_in(*, user: User, account_id: int, ip: str = "") -> str:
     provider = IdentityProvider.objects.filter(slug=account.provider).first()
     name = provider.name if provider else str(account.provider)
     account.delete()
-    _tell(user, AuditAction.PROVIDER_UNLINKED, [name, None], ip)
+    record_session(
+        user=user, action=AuditAction.PROVIDER_UNLINKED, ip=ip, changes={"provider": [name, None]}
+    )
     return name
 
 
@@ -128,7 +128,7 @@ def _domain_of(email: str) -> str:
 def _check_domain(identity: Identity) -> None:
     domains = identity.provider.domains
     if domains and _domain_of(identity.email) not in domains:
-        raise SignInRefused(
+        raise ProviderSignInRefused(
             f"With {identity.provider.name} only addresses of {', '.join(domains)} may come in.",
             remedy=f"Choose your work account at {identity.provider.name}.",
         )
@@ -141,7 +141,7 @@ def _account_of(identity: Identity) -> SocialAccount | None:
 
 def _active(user: User) -> User:
     if not user.is_active:
-        raise SignInRefused(
+        raise ProviderSignInRefused(
             "This account is switched off.", remedy="Ask the operator to switch it on again."
         )
     return user
@@ -163,7 +163,7 @@ def _check_take_over(user: User, identity: Identity) -> None:
     ).exists()
     if not proven and user.has_usable_password():
         name = identity.provider.name
-        raise SignInRefused(
+        raise ProviderSignInRefused(
             f"There is an account for {identity.email} here, whose address was never verified.",
             remedy=f"Sign in with its password and link {name} on your account page.",
         )
@@ -171,7 +171,7 @@ def _check_take_over(user: User, identity: Identity) -> None:
 
 def _newcomer(identity: Identity) -> User:
     if not is_signing_up_allowed(identity.email):
-        raise SignInRefused(
+        raise ProviderSignInRefused(
             f"There is no account for {identity.email} here.",
             remedy="Ask an admin of your organization for an invitation to this address.",
         )
@@ -187,7 +187,12 @@ def _link(user: User, identity: Identity, ip: str) -> None:
     ).save()
     if identity.email and identity.email.lower() == user.email.lower():
         _mark_verified(user)
-    _tell(user, AuditAction.PROVIDER_LINKED, [None, identity.provider.name], ip)
+    record_session(
+        user=user,
+        action=AuditAction.PROVIDER_LINKED,
+        ip=ip,
+        changes={"provider": [None, identity.provider.name]},
+    )
 
 
 def _mark_verified(user: User) -> None:
@@ -201,16 +206,3 @@ def _mark_verified(user: User) -> None:
     if not made:
         address.verified = True
         address.save(update_fields=["verified"])
-
-
-def _tell(user: User, action: AuditAction, change: list[str | None], ip: str) -> None:
-    """In the log of every organization of the person."""
-    rows = Membership.all_organizations.filter(user=user).select_related("organization", "user")
-    for membership in rows:
-        audit.record(
-            organization=membership.organization,
-            actor=Actor.member(membership, ip=ip),
-            action=action,
-            target=user,
-            changes={"provider": change},
-        )

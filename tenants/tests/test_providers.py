@@ -4,10 +4,8 @@ import json
 from typing import Any
 
 import pytest
-import requests
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount, SocialToken
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
@@ -39,30 +37,8 @@ from tenants.tests.provider_replies import server as server_says
 
 
 @pytest.fixture
-def replies(monkeypatch: pytest.MonkeyPatch) -> Replies:
-    made = Replies()
-
-    def send(_adapter: Any, request: requests.PreparedRequest, **_: Any) -> requests.Response:
-        return made.send(request)
-
-    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
-    cache.clear()
-    return made
-
-
-@pytest.fixture
-def google(db: None) -> IdentityProvider:
-    return make("google")
-
-
-@pytest.fixture
 def github(db: None) -> IdentityProvider:
     return make("github")
-
-
-@pytest.fixture
-def main(db: None) -> IdentityProvider:
-    return make("openid_connect")
 
 
 def policy(value: SignUpPolicy, *domains: str) -> None:

@@ -1,14 +1,11 @@
 """Setting sign-ins up; the replies are those of ``provider_replies``."""
 
 import logging
-from typing import Any
 
 import pytest
-import requests
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.conf import settings
 from django.contrib import admin
-from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -28,28 +25,6 @@ from tenants.tests.provider_replies import (
     verify,
 )
 from tenants.tests.provider_replies import server as server_says
-
-
-@pytest.fixture
-def replies(monkeypatch: pytest.MonkeyPatch) -> Replies:
-    made = Replies()
-
-    def send(_adapter: Any, request: requests.PreparedRequest, **_: Any) -> requests.Response:
-        return made.send(request)
-
-    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
-    cache.clear()
-    return made
-
-
-@pytest.fixture
-def google(db: None) -> IdentityProvider:
-    return make("google")
-
-
-@pytest.fixture
-def main(db: None) -> IdentityProvider:
-    return make("openid_connect")
 
 
 def test_a_secret_is_nowhere_but_encrypted(
