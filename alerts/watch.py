@@ -25,6 +25,8 @@ def watch(now: datetime | None = None) -> None:
     """One round over the rules whose turn it is."""
     now = now or timezone.now()
     due = Q(checked_at__isnull=True) | Q(checked_at__lte=now - EVERY)
+    # Of an organization that rests nothing runs, and nobody wants to hear so.
+    due &= Q(organization__suspended_at=None, organization__deletion_requested_at=None)
     for pk in AlertRule.all_organizations.filter(due).order_by("pk").values_list("pk", flat=True):
         # Of two watches at once, one gets the row.
         if AlertRule.all_organizations.filter(due, pk=pk).update(checked_at=now):

@@ -7,6 +7,12 @@ class ConnectionInUse(Conflict):
     code = "connection_in_use"
 
 
+class ConnectionInTrash(Conflict):
+    """Its connection is in the trash."""
+
+    code = "connection_in_trash"
+
+
 class InvalidConfiguration(UserError):
     """A setting of the connection is not valid."""
 

@@ -20,7 +20,7 @@ from common.scoping import unique_slug
 from connections import runner
 from connections.connectors.base import Capabilities, Connector
 from connections.connectors.registry import get_connector
-from connections.errors import ConnectionInUse, FileRefused, InvalidConfiguration
+from connections.errors import ConnectionInTrash, ConnectionInUse, FileRefused, InvalidConfiguration
 from connections.models import CheckStatus, Connection, DatasetTable, UseAs
 from tenants.actors import Actor
 from tenants.models import Organization
@@ -217,6 +217,14 @@ def restore_connection(*, connection: Connection, actor: Actor) -> Connection:
         target=connection,
     )
     return connection
+
+
+def check_not_deleted(connection: Connection) -> None:
+    """What hangs on a connection comes back after it."""
+    if connection.is_deleted:
+        raise ConnectionInTrash(
+            f"Its connection “{connection}” is in the trash.", remedy="Restore that one first."
+        )
 
 
 def store_upload(

@@ -43,6 +43,7 @@ _ICONS = {
     "api-keys": "key-round",
     "auth": "log-in",
     "audit-events": "scroll-text",
+    "trash": "trash-2",
 }
 
 

@@ -4,8 +4,13 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from datanika_site import api
+from datanika_site import api_organizations as organizations
 
 organization_urls: list[URLPattern | URLResolver] = [
+    path("", organizations.OrganizationDetail.as_view(), name="api-organization-detail"),
+    path("deletion/", organizations.Deletion.as_view(), name="api-organization-deletion"),
+    path("hand-over/", organizations.HandOver.as_view(), name="api-organization-hand-over"),
+    path("leave/", organizations.Leave.as_view(), name="api-organization-leave"),
     path("", include("connections.api_urls")),
     path("", include("pipelines.api_urls")),
     path("", include("transforms.api_urls")),

@@ -11,9 +11,17 @@ from orchestration.api import (
     runs,
     schedules,
     schema_changes,
+    trash,
 )
 
 urlpatterns = [
+    path("trash/", trash.TrashList.as_view(), name="api-trash-list"),
+    path("trash/<slug:kind>/<int:pk>/", trash.TrashEntry.as_view(), name="api-trash-entry"),
+    path(
+        "trash/<slug:kind>/<int:pk>/restore/",
+        trash.TrashRestore.as_view(),
+        name="api-trash-restore",
+    ),
     path("backfills/", backfills.BackfillList.as_view(), name="api-backfill-list"),
     path("backfills/preview/", backfills.BackfillPreview.as_view(), name="api-backfill-preview"),
     path("backfills/<int:number>/", backfills.BackfillDetail.as_view(), name="api-backfill-detail"),

@@ -23,6 +23,7 @@ from orchestration.options import as_json, check_for, words_beside_title
 from pipelines.runner import USUAL, LoadOptions
 from tenants.actors import Actor
 from tenants.models import Organization
+from tenants.services import check_awake
 
 __all__ = ["DAG", "Asked", "Desk", "Made", "RunRequest", "chosen_of", "create_run"]
 
@@ -182,6 +183,7 @@ def create_run(
         idempotency_key=idempotency_key,
     )
     desk = Desk(organization.pk)
+    check_awake(desk.organization)
     (made,) = desk.create([request])
     if isinstance(made, DatanikaError):
         raise made

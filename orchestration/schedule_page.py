@@ -79,7 +79,9 @@ def state_of(schedule: Schedule) -> str:
         return "over"
     if not schedule.is_active:
         return "paused"
-    rests = schedule.next_run_at is None and schedule.organization.schedules_paused_at is None
+    organization = schedule.organization
+    is_kept = organization.schedules_paused_at is not None or organization.is_at_rest
+    rests = schedule.next_run_at is None and not is_kept
     return "over" if rests and not schedule.note else "active"
 
 

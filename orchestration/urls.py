@@ -69,4 +69,5 @@ urlpatterns = [
     path("palette/", views_palette.palette, name="palette"),
     path("trash/", views_trash.trash, name="trash"),
     path("trash/<slug:kind>/<int:pk>/restore/", views_trash.trash_restore, name="trash-restore"),
+    path("trash/<slug:kind>/<int:pk>/remove/", views_trash.trash_purge, name="trash-purge"),
 ]

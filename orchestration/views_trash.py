@@ -1,68 +1,48 @@
-"""What was deleted, and the way back."""
-
-from collections.abc import Callable
-from typing import Any
+"""What was deleted, the way back, and the end."""
 
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from common.access import OrganizationRequest, Permission, requires
-from common.errors import NotFound
-from common.http import get_or_404, render_page, say
-from common.scoping import TrashableManager
-from connections import services as connections
-from connections.models import Connection
+from common.http import render_page, say
 from orchestration import links, services
-from orchestration.models import Schedule
-from pipelines import services as pipelines
-from pipelines.models import Pipeline
-from transforms import services as transforms
-from transforms.models import Transformation
+from tenants.selectors import platform_settings
 
-#: Kind → its manager, its icon and how it comes back.
-_KINDS: dict[str, tuple[TrashableManager[Any], str, Callable[..., Any]]] = {
-    "connection": (
-        Connection.objects,
-        "plug",
-        lambda row, actor: connections.restore_connection(connection=row, actor=actor),
-    ),
-    "pipeline": (
-        Pipeline.objects,
-        "arrow-right-left",
-        lambda row, actor: pipelines.restore_pipeline(pipeline=row, actor=actor),
-    ),
-    "transformation": (
-        Transformation.objects,
-        "box",
-        lambda row, actor: transforms.restore_transformation(transformation=row, actor=actor),
-    ),
-    "schedule": (
-        Schedule.objects,
-        "calendar-clock",
-        lambda row, actor: services.restore_schedule(schedule=row, actor=actor),
-    ),
+_ICONS = {
+    "connection": "plug",
+    "pipeline": "arrow-right-left",
+    "transformation": "box",
+    "schedule": "calendar-clock",
 }
 
 
-@require_GET
-@requires(Permission.VIEW)
-def trash(request: OrganizationRequest) -> HttpResponse:
-    """The newest first; what was deleted neither runs nor stands in anybody's way."""
+def _word(kind: str) -> str:
     words = {
         "connection": _("Connection"),
         "pipeline": _("Pipeline"),
         "transformation": _("Transformation"),
         "schedule": _("Schedule"),
     }
+    return words[kind]
+
+
+@require_GET
+@requires(Permission.VIEW)
+def trash(request: OrganizationRequest) -> HttpResponse:
+    """The newest first; what was deleted neither runs nor stands in anybody's way."""
     rows = [
-        {"kind": kind, "icon": icon, "word": words[kind], "row": row}
-        for kind, (manager, icon, _restore) in _KINDS.items()
-        for row in manager.trash_of(request.organization)
+        {"entry": entry, "icon": _ICONS[entry.kind], "word": _word(entry.kind)}
+        for entry in services.in_trash(request.organization)
     ]
-    rows.sort(key=lambda entry: entry["row"].deleted_at, reverse=True)
-    context = {"rows": rows, "can_edit": request.actor.can(Permission.EDIT)}
+    context = {
+        "rows": rows,
+        "days": platform_settings().trash_retention_days,
+        "can_edit": request.actor.can(Permission.EDIT),
+        "can_purge": request.actor.can(Permission.MANAGE_ORGANIZATION),
+    }
     return render_page(request, "orchestration/trash.html", context)
 
 
@@ -70,11 +50,25 @@ def trash(request: OrganizationRequest) -> HttpResponse:
 @requires(Permission.EDIT)
 def trash_restore(request: OrganizationRequest, kind: str, pk: int) -> HttpResponse:
     """Back to where it was; a slug that is taken by now gets a number."""
-    if kind not in _KINDS:
-        raise NotFound
-    manager, _icon, restore = _KINDS[kind]
-    rows = manager.trash_of(request.organization).select_related("organization")
-    row = get_or_404(rows, pk=pk)
-    restored = restore(row, request.actor)
-    say(request, _("“%s” is back.") % restored)
+    row = services.find_in_trash(request.organization, kind, pk)
+    restored = services.restore_from_trash(kind=kind, row=row, actor=request.actor)
+    text = _("“%s” is back.") % restored
+    if paused := services.paused_schedules_of(kind, restored):
+        text += " " + ngettext(
+            "%d schedule of it is still paused.", "%d schedules of it are still paused.", paused
+        ) % (paused,)
+    say(request, text)
     return redirect(links.page(request.organization, "orchestration:trash"))
+
+
+@require_http_methods(["GET", "POST"])
+@requires(Permission.MANAGE_ORGANIZATION)
+def trash_purge(request: OrganizationRequest, kind: str, pk: int) -> HttpResponse:
+    """GET asks."""
+    row = services.find_in_trash(request.organization, kind, pk)
+    if request.method == "POST":
+        services.purge_from_trash(kind=kind, row=row, actor=request.actor)
+        say(request, _("“%s” is gone for good.") % row)
+        return redirect(links.page(request.organization, "orchestration:trash"))
+    context = {"row": row, "kind": kind, "word": _word(kind)}
+    return render_page(request, "orchestration/trash_purge.html", context)

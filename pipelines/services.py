@@ -34,6 +34,7 @@ __all__ = [
     "discard_draft",
     "discard_rejects",
     "modes_of",
+    "pipeline_deleted",
     "pipeline_restored",
     "pipeline_slug",
     "resources_of",
@@ -49,6 +50,8 @@ __all__ = [
 
 #: Sent in the transaction that takes one out of the trash: an app above may refuse it.
 pipeline_restored = Signal()
+#: Sent in the transaction that puts one into it, with ``pipeline`` and ``actor``.
+pipeline_deleted = Signal()
 
 
 @transaction.atomic
@@ -145,11 +148,14 @@ def delete_pipeline(*, pipeline: Pipeline, actor: Actor) -> None:
         action=AuditAction.PIPELINE_DELETED,
         target=pipeline,
     )
+    pipeline_deleted.send(sender=Pipeline, pipeline=pipeline, actor=actor)
 
 
 @transaction.atomic
 def restore_pipeline(*, pipeline: Pipeline, actor: Actor) -> Pipeline:
     actor.require(Permission.EDIT)
+    for connection in (pipeline.source, pipeline.destination):
+        connections.check_not_deleted(connection)
     living = Pipeline.objects.for_organization(pipeline.organization)
     if living.filter(destination=pipeline.destination, dataset=pipeline.dataset).exists():
         raise InvalidPipeline(

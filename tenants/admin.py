@@ -1,8 +1,12 @@
 """People and organizations for operators. Changes go through the services, so the audit log has them."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
+from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.db.models import QuerySet
@@ -15,6 +19,11 @@ from tenants import admin_providers, selectors, services  # noqa: F401  register
 from tenants.actors import Actor
 from tenants.admin_platform import OrganizationForm
 from tenants.models import ApiKey, Invitation, Membership, Organization, User
+
+_AT_REST = (
+    "suspended_at", "suspended_by", "suspended_reason", "deletion_requested_at",
+    "deletion_requested_by", "delete_after",
+)  # fmt: skip
 
 
 def _operator(request: HttpRequest) -> Actor:
@@ -62,17 +71,25 @@ class UserAdmin(_NotDeleted, BaseUserAdmin):  # type: ignore[type-arg]
     )
 
 
+class ReasonForm(ActionForm):
+    reason = forms.CharField(
+        required=False, max_length=300, label="Reason, for a suspension; members see it:"
+    )
+
+
 @admin.register(Organization)
 class OrganizationAdmin(_NotDeleted, admin.ModelAdmin):  # type: ignore[type-arg]
     form = OrganizationForm
     list_display = (
         "name", "slug", "member_count", "max_concurrent_runs", "queue", "schedules_paused_at",
-        "created_at",
+        "created_at", "suspended_at", "delete_after",
     )  # fmt: skip
     search_fields = ("name", "slug")
     readonly_fields = (
-        "slug", "last_run_number", "schedules_paused_at", "schedules_paused_by", "created_at",
+        "slug", "last_run_number", "schedules_paused_at", "schedules_paused_by", "created_at", *_AT_REST,
     )  # fmt: skip
+    action_form = ReasonForm
+    actions = ("suspend", "resume", "restore")
     fieldsets = (
         (None, {"fields": ("name", "slug", "time_zone", "default_schema")}),
         (
@@ -93,8 +110,39 @@ class OrganizationAdmin(_NotDeleted, admin.ModelAdmin):  # type: ignore[type-arg
                 "description": "Over a limit the step fails and says which.",
             },
         ),
+        (
+            "Rest",
+            {
+                "fields": _AT_REST,
+                "description": "While it is suspended or deleted its members may look, and nothing runs or changes. "
+                "The actions of the list change it.",
+            },
+        ),
         (None, {"fields": ("created_at",)}),
     )  # fmt: skip
+
+    @admin.action(description="Suspend the selected organizations", permissions=["change"])
+    def suspend(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
+        reason = request.POST.get("reason", "")
+        self._each(request, queryset, partial(services.suspend_organization, reason=reason))
+
+    @admin.action(description="End the suspension", permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
+        self._each(request, queryset, services.resume_organization)
+
+    @admin.action(description="Take the deletion back", permissions=["change"])
+    def restore(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
+        self._each(request, queryset, services.restore_organization)
+
+    def _each(
+        self, request: HttpRequest, queryset: QuerySet[Organization], change: Callable[..., Any]
+    ) -> None:
+        for organization in queryset:
+            _carry_out(
+                self,
+                request,
+                partial(change, organization=organization, actor=_operator(request)),
+            )
 
     @admin.display(description="members")
     def member_count(self, organization: Organization) -> int:

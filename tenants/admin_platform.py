@@ -39,6 +39,14 @@ _WORDS = {
         "Days that a run knows exactly what was run. Empty: as long as the run.",
     ),
     "audit_retention_days": ("Audit events", "Days. Empty: for ever."),
+    "trash_retention_days": (
+        "Trash",
+        "Days until what was deleted is removed for good. Empty: until somebody removes it.",
+    ),
+    "organization_grace_days": (
+        "Deleted organizations",
+        "Days in which an owner can restore one.",
+    ),
     "api_key_days": ("A new API key", "Days until it expires, unless its maker says otherwise."),
     "api_key_most_days": (
         "At the most",
@@ -120,6 +128,7 @@ class PlatformSettingsAdmin(admin.ModelAdmin[PlatformSettings]):
                 "there is, stands under Orchestration, Storage.",
             },
         ),
+        ("What was deleted", {"fields": tuple(limits.TRASH)}),
         ("API keys", {"fields": tuple(limits.KEYS)}),
         ("Where connections may lead", {"fields": limits.RESTRICTIONS}),
         ("When the scheduler dies", {"fields": ("heartbeat_url",)}),

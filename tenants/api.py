@@ -81,13 +81,21 @@ class InvitationSerializer(serializers.ModelSerializer[Invitation]):
 
     class Meta:
         model = Invitation
-        fields = ("id", "email", "role", "invited_by", "created_at", "expires_at", "is_open")
+        fields = (
+            "id", "email", "role", "invited_by", "created_at", "last_sent_at", "expires_at", "is_open",
+        )  # fmt: skip
         read_only_fields = fields
 
 
 class InvitationCreateSerializer(KnownKeys):
     email = serializers.EmailField()
     role = serializers.ChoiceField(ROLES, help_text="Not above the caller's own.")
+    days = serializers.IntegerField(
+        min_value=1,
+        max_value=services.MOST_INVITATION_DAYS,
+        default=services.INVITATION_DAYS,
+        help_text="How long its link works.",
+    )
 
 
 class InvitationCreatedSerializer(InvitationSerializer):
@@ -120,12 +128,30 @@ class InvitationList(OrganizationAPIView):
             organization=self.organization,
             email=data["email"],
             role=Role(data["role"]),
+            days=data["days"],
             actor=self.actor,
         )
-        link = invitation_link(request._request, token)
-        told = InvitationSerializer(invitation).data
-        answer = {**told, "link": link, "mailed": mail.send_invitation(invitation, link)}
+        answer = _with_link(request, invitation, token)
         return Response(answer, status=status.HTTP_201_CREATED)
+
+
+def _with_link(request: Request, invitation: Invitation, token: str) -> dict[str, Any]:
+    link = invitation_link(request._request, token)
+    told = InvitationSerializer(invitation).data
+    return {**told, "link": link, "mailed": mail.send_invitation(invitation, link)}
+
+
+class InvitationResend(OrganizationAPIView):
+    required: ClassVar = {"POST": Permission.MANAGE_MEMBERS}
+
+    @extend_schema(
+        summary="Send an invitation again", request=None, responses=InvitationCreatedSerializer
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """A new link, good for as many days again; the one before it works no longer. At most every five minutes."""
+        rows: QuerySet[Invitation] = selectors.open_invitations_of(self.organization)
+        made = services.resend_invitation(invitation=get_or_404(rows, pk=pk), actor=self.actor)
+        return Response(_with_link(request, *made))
 
 
 class InvitationDetail(OrganizationAPIView):

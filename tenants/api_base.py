@@ -17,6 +17,7 @@ from common.api import CursorPagination, checked
 from tenants.actors import Actor
 from tenants.api_authentication import resolve
 from tenants.models import Organization
+from tenants.services import check_awake
 
 #: Methods with handlers of a view; each needs its permission in ``required``.
 _HANDLED = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -36,6 +37,8 @@ class OrganizationAPIView(APIView):
     """
 
     required: ClassVar[dict[str, Permission]]
+    #: Methods that also work while the organization is suspended or deleted, beside those that only read.
+    at_rest: ClassVar[tuple[str, ...]] = ()
     #: List responses are pages; for one that is not, set None and answer the list itself.
     pagination_class: ClassVar[type[CursorPagination] | None] = CursorPagination
 
@@ -61,6 +64,8 @@ class OrganizationAPIView(APIView):
         # A method without a handler ends as 405, OPTIONS shows no rows.
         if permission := self.required.get(method):
             self.actor.require(permission)
+            if method != "GET" and method not in self.at_rest:
+                check_awake(self.organization)
 
     def body(self, serializer: type[BaseSerializer[Any]], *, partial: bool = False) -> Any:
         """The request's JSON, checked by ``serializer``; 422 problem details when it does not fit."""

@@ -67,3 +67,16 @@ class TokenRefused(UserError):
 
     code = "token_invalid"
     http_status = 401
+
+
+class OrganizationAtRest(Conflict):
+    """This organization is suspended or deleted: nothing of it runs or changes."""
+
+    code = "organization_at_rest"
+
+
+class SentTooOften(UserError):
+    """This invitation was sent a moment ago."""
+
+    code = "sent_too_often"
+    http_status = 429

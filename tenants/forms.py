@@ -1,6 +1,7 @@
 """The forms of this app's pages: they check the shape, the services the rules."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -10,8 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from common.access import Role
 from common.errors import DatanikaError
 from common.ui.forms import ChoiceCards
-from tenants.models import Organization
+from tenants.models import Membership, Organization
 from tenants.selectors import roles_up_to
+from tenants.services import INVITATION_DAYS, MOST_INVITATION_DAYS
 from tenants.sign_in_forms import PASSWORD_HELP
 
 #: What each role may do, in the words of the pages.
@@ -121,6 +123,15 @@ class InviteForm(forms.Form):
         help_text=_("One or many, separated by commas, spaces or lines."),
     )
     role = forms.ChoiceField(label=_("Role"), initial=Role.EDITOR.value)
+    days = forms.IntegerField(
+        label=_("Good for"),
+        min_value=1,
+        max_value=MOST_INVITATION_DAYS,
+        initial=INVITATION_DAYS,
+        required=False,
+        help_text=_("Days, from 1 to 30. A link works once."),
+    )
+    spans = {"days": "f-2"}
 
     def __init__(self, *args: Any, actor_role: Role, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -128,6 +139,28 @@ class InviteForm(forms.Form):
 
     def clean_emails(self) -> list[str]:
         return [part for part in re.split(r"[\s,;]+", self.cleaned_data["emails"]) if part]
+
+    def clean_days(self) -> int:
+        return self.cleaned_data["days"] or INVITATION_DAYS
+
+
+class HandOverForm(forms.Form):
+    member = forms.TypedChoiceField(label=_("New owner"), coerce=int)
+
+    def __init__(self, *args: Any, members: Iterable[Membership], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [(row.pk, f"{row.user.display_name} ({row.user.email})") for row in members]
+        self.fields["member"].choices = [("", _("Choose a member")), *choices]  # type: ignore[attr-defined]
+
+
+class DeleteForm(forms.Form):
+    confirmation = forms.CharField(
+        max_length=80, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+
+    def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["confirmation"].label = _("Type %(name)s to delete it") % {"name": name}
 
 
 def _offer_roles(form: forms.Form, role: Role) -> None:

@@ -67,6 +67,12 @@ RETENTION = {
         "days that audit events are kept", "days", 30, 36_500, has_none=False
     ),
 }
+TRASH = {
+    "trash_retention_days": Bounds("days in the trash", "days", 1, 3650, has_none=False),
+    "organization_grace_days": Bounds(
+        "days of grace for a deleted organization", "days", 1, 365, has_none=False
+    ),
+}
 STEPS = {
     "max_concurrent_steps": Bounds("steps at the same time", "steps", 1, 10_000, has_none=False)
 }
@@ -75,12 +81,12 @@ KEYS = {
     "api_key_most_days": Bounds("most days of an API key", "days", 1, 3650, has_none=False),
 }
 RESTRICTIONS = ("egress_policy", "allowed_file_roots")
-PLATFORM_NAMES = (*STEPS, *STEP_LIMITS, *RETENTION, *KEYS, "heartbeat_url", *RESTRICTIONS)
+PLATFORM_NAMES = (*STEPS, *STEP_LIMITS, *RETENTION, *TRASH, *KEYS, "heartbeat_url", *RESTRICTIONS)
 
 
 def check(name: str, value: int | None) -> None:
     """``UserError`` with the field unless the value is within its bounds; None is always well."""
-    bounds = (STEPS | STEP_LIMITS | RETENTION | KEYS)[name]
+    bounds = (STEPS | STEP_LIMITS | RETENTION | TRASH | KEYS)[name]
     if value is None or (value == 0 and bounds.has_none):
         return
     if not bounds.low <= value <= bounds.high:
@@ -143,7 +149,7 @@ def origin(platform: PlatformSettings, name: str) -> str:
         return f"In force: {days} ({'saved here' if is_saved else 'default'})."
     if name in RESTRICTIONS:
         return restrictions.origin(platform, name)
-    if name in RETENTION:
+    if name in RETENTION | TRASH:
         kept = f"{value:,} days" if value is not None else "kept for ever"
         if value is None and name in {"log_retention_days", "capsule_retention_days"}:
             kept = "as long as the run"

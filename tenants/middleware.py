@@ -9,14 +9,18 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 
 from common.access import OrganizationRequest
-from common.errors import NotFound
+from common.errors import DatanikaError, NotFound
 from common.http import client_ip
 from common.middleware import problem_page
 from tenants.actors import Actor
 from tenants.models import Membership, User
+from tenants.services import check_awake
 
 #: Last seen is a courtesy, not a log: it is written at most this often.
 SEEN_EVERY = timedelta(minutes=5)
+
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 class OrganizationMiddleware:
@@ -54,7 +58,20 @@ class OrganizationMiddleware:
         scoped.actor = Actor.member(membership, ip=client_ip(request))
         timezone.activate(membership.organization.time_zone)
         _touch(membership)
+        return _refusal_at_rest(request, view, membership)
+
+
+def _refusal_at_rest(
+    request: HttpRequest, view: Callable[..., HttpResponseBase], membership: Membership
+) -> HttpResponseBase | None:
+    """Of an organization that rests everything may be looked at and nothing changed."""
+    if request.method in _SAFE or getattr(view, "works_at_rest", False):
         return None
+    try:
+        check_awake(membership.organization)
+    except DatanikaError as error:
+        return problem_page(request, error)
+    return None
 
 
 def membership_of(user: User, slug: str) -> Membership | None:

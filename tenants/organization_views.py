@@ -129,14 +129,15 @@ def member_invite(request: OrganizationRequest) -> HttpResponse:
                 organization=request.organization,
                 emails=form.cleaned_data["emails"],
                 role=Role(form.cleaned_data["role"]),
+                days=form.cleaned_data["days"],
                 actor=request.actor,
             )
         except DatanikaError as error:
-            form.add_error("role" if error.field == "role" else "emails", str(error))
+            form.add_error(error.field if error.field in form.fields else "emails", str(error))
         else:
             context = {"sent": [_send(request, *pair) for pair in made], "mail": mail.can_send()}
             return render(request, "tenants/member_invited.html", context)
-    context = {"form": form, "mail": mail.can_send(), "days": services.INVITATION_DAYS}
+    context = {"form": form, "mail": mail.can_send()}
     status = 422 if request.method == "POST" else 200
     return render(request, "tenants/member_invite.html", context, status=status)
 
@@ -148,6 +149,17 @@ def invitation_link(request: HttpRequest, token: str) -> str:
 def _send(request: HttpRequest, invitation: Invitation, token: str) -> Sent:
     link = invitation_link(request, token)
     return Sent(invitation, link, mail.send_invitation(invitation, link))
+
+
+@never_cache
+@require_POST
+@requires(Permission.MANAGE_MEMBERS)
+def invitation_resend(request: OrganizationRequest, pk: int) -> HttpResponse:
+    """Answers with the new link; the one before it works no longer."""
+    invitation = get_or_404(selectors.open_invitations_of(request.organization), pk=pk)
+    made = services.resend_invitation(invitation=invitation, actor=request.actor)
+    context = {"sent": [_send(request, *made)], "mail": mail.can_send(), "again": True}
+    return render(request, "tenants/member_invited.html", context)
 
 
 @require_POST

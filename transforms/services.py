@@ -13,6 +13,7 @@ from common.access import Permission
 from common.errors import UserError
 from common.graphs import find_cycle
 from connections.models import Connection
+from connections.services import check_not_deleted
 from tenants.actors import Actor
 from tenants.models import Organization
 from transforms import selectors
@@ -31,6 +32,8 @@ COLUMN_LENGTH = 255
 
 #: Sent in the transaction that changes what transformations read: an app above may refuse what it comes to.
 reads_changed = Signal()
+#: Sent in the transaction that puts one into the trash, with ``transformation`` and ``actor``.
+transformation_deleted = Signal()
 
 
 @dataclass(frozen=True)
@@ -152,11 +155,13 @@ def delete_transformation(*, transformation: Transformation, actor: Actor) -> No
         action=AuditAction.TRANSFORMATION_DELETED,
         target=transformation,
     )
+    transformation_deleted.send(sender=Transformation, transformation=transformation, actor=actor)
 
 
 @transaction.atomic
 def restore_transformation(*, transformation: Transformation, actor: Actor) -> Transformation:
     actor.require(Permission.EDIT)
+    check_not_deleted(transformation.connection)
     _refuse_taken_name(transformation, transformation.name)
     transformation.deleted_at = None
     transformation.save(update_fields=["deleted_at"])

@@ -125,6 +125,8 @@ def things(organization: Organization, owner: Person) -> dict[tuple[str, str], A
         expression="0 3 * * *",
         time_zone="UTC",
     )
+    gone = make_pipeline(organization, "Gone", warehouse)
+    pipelines.delete_pipeline(pipeline=gone, actor=owner.actor)
     run = make_run(organization)
     channel, rule, delivery = _alerts(organization, owner)
     backfill = orchestration.request_backfill(
@@ -175,7 +177,7 @@ def things(organization: Organization, owner: Person) -> dict[tuple[str, str], A
         ("alert-deliveries", "pk"): delivery,
         ("problems", "fingerprint"): _problem(organization, pipeline),
         ("trash", "kind"): "pipeline",
-        ("trash", "pk"): pipeline.pk,
+        ("trash", "pk"): gone.pk,
     }
 
 

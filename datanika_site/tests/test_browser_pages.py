@@ -142,6 +142,7 @@ DETAILS = (
     "lineage/dependencies/create/", "lineage/dependencies/1/edit/", "runs/prepare/",
     "runs/prepare/?target=transformation:stg_orders&select=%2Bstg_orders%2B",
     "schedules/create/", "schedules/mornings/edit/", "trash/",
+    "members/leave/", "settings/hand-over/", "settings/delete/",
     "members/invite/", "api-keys/new/", "api-keys/1/rotate/",
     "alerts/rules/create/", "alerts/rules/orders-are-late/edit/", "alerts/channels/",
     "alerts/channels/create/", "alerts/channels/create/?kind=webhook", "alerts/deliveries/", "alerts/deliveries/1/",

@@ -19,6 +19,7 @@ from tenants.selectors import platform_settings
 _JOINS = ("organization", "run", "pipeline__source", "pipeline__destination", "connection")
 #: Steps that one look for work considers; what stands behind them waits for the next look.
 MOST_CONSIDERED, FIRST_CONSIDERED = 2_000, 20
+AT_REST = "its organization, which is suspended or deleted"
 PLATFORM_FULL = "one of the places of the platform, all in use"
 
 
@@ -92,6 +93,10 @@ def _claim(step: RunStep) -> RunStep | None:
             _wait(step, PLATFORM_FULL)
             return None
     organization = Organization.objects.select_for_update().get(pk=step.organization_id)
+    if organization.is_at_rest:
+        # Its runs are cancelled when it is laid to rest; this is for one that somebody brings back.
+        _wait(step, AT_REST)
+        return None
     if reason := Slots.now(organization.pk).hindrance(organization, step):
         _wait(step, reason)
         return None

@@ -130,7 +130,7 @@ def _fire(organization_id: int, ids: list[int], now: datetime) -> list[int]:
     found = _due(now).filter(pk__in=ids).select_for_update(of=("self",))
     rows = list(found.order_by("next_run_at", "pk"))
     _join(rows)
-    if desk.organization.schedules_paused_at is not None:
+    if desk.organization.schedules_paused_at is not None or desk.organization.is_at_rest:
         Schedule.all_organizations.filter(pk__in=[row.pk for row in rows]).update(next_run_at=None)
         return []
     dues = _bounded(_look(schedule, now) for schedule in rows)

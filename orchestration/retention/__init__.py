@@ -19,8 +19,10 @@ from common.errors import DatanikaError
 from orchestration import upkeep
 from orchestration.retention import database
 from orchestration.retention.directories import DIRECTORIES
+from orchestration.retention.organizations import ORGANIZATIONS
 from orchestration.retention.pruners import Pace, Pruner, counted, rows_by_age, timed
 from orchestration.retention.runs import BACKFILLS, CAPSULES, LOG_LINES, RUNS
+from orchestration.retention.trash import TRASH
 
 __all__ = [
     "Pace",
@@ -114,7 +116,17 @@ AUDIT = rows_by_age(
 )
 _pruners: dict[str, Pruner] = {
     pruner.name: pruner
-    for pruner in (LOG_LINES, RUNS, CAPSULES, BACKFILLS, AUDIT, SESSIONS, DIRECTORIES)
+    for pruner in (
+        LOG_LINES,
+        RUNS,
+        CAPSULES,
+        BACKFILLS,
+        AUDIT,
+        SESSIONS,
+        TRASH,
+        ORGANIZATIONS,
+        DIRECTORIES,
+    )
 }
 
 

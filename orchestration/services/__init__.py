@@ -27,6 +27,13 @@ from orchestration.services.schedules import (
     set_schedule_active,
     update_schedule,
 )
+from orchestration.services.trash import (
+    find_in_trash,
+    in_trash,
+    paused_schedules_of,
+    purge_from_trash,
+    restore_from_trash,
+)
 
 __all__ = [
     "BackfillConflict",
@@ -37,12 +44,17 @@ __all__ = [
     "create_schedule",
     "delete_schedule",
     "estimate_backfill",
+    "find_in_trash",
+    "in_trash",
     "pause_all_schedules",
     "pause_backfill",
+    "paused_schedules_of",
     "plan_backfill",
+    "purge_from_trash",
     "remove_dependency",
     "request_backfill",
     "request_run",
+    "restore_from_trash",
     "restore_schedule",
     "resume_all_schedules",
     "resume_backfill",

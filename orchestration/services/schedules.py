@@ -16,6 +16,7 @@ from orchestration.calendars import next_start
 from orchestration.graph import graph_of
 from orchestration.models import (
     MissedPolicy,
+    Node,
     OverlapPolicy,
     Schedule,
 )
@@ -108,8 +109,8 @@ def set_schedule_active(*, schedule: Schedule, actor: Actor, active: bool) -> Sc
     """Pause or resume; times that pass meanwhile are not made up for."""
     actor.require(Permission.EDIT)
     schedule.is_active = active
-    schedule.next_run_at = _next(schedule)
-    schedule.save(update_fields=["is_active", "next_run_at"])
+    schedule.next_run_at, schedule.note = _next(schedule), ""
+    schedule.save(update_fields=["is_active", "next_run_at", "note"])
     action = AuditAction.SCHEDULE_RESUMED if active else AuditAction.SCHEDULE_PAUSED
     audit.record(organization=schedule.organization, actor=actor, action=action, target=schedule)
     return schedule
@@ -165,15 +166,37 @@ def _set_all_paused(organization: Organization, actor: Actor, *, paused: bool) -
     organization.schedules_paused_at = timezone.now() if paused else None
     organization.schedules_paused_by = actor.label if paused else ""
     organization.save(update_fields=["schedules_paused_at", "schedules_paused_by"])
+    reckon_again(organization)
+    action = AuditAction.ALL_SCHEDULES_PAUSED if paused else AuditAction.ALL_SCHEDULES_RESUMED
+    audit.record(organization=organization, actor=actor, action=action, target=organization)
+    return organization
+
+
+def reckon_again(organization: Organization) -> None:
+    """The next time of every schedule, counted from now, after all of them began or ended to rest."""
     rows = Schedule.objects.for_organization(organization).filter(is_active=True)
     changed = list(rows.select_related("crontab"))
     for schedule in changed:
         schedule.organization = organization
         schedule.next_run_at = _next(schedule)
     Schedule.all_organizations.bulk_update(changed, ["next_run_at"], batch_size=500)
-    action = AuditAction.ALL_SCHEDULES_PAUSED if paused else AuditAction.ALL_SCHEDULES_RESUMED
-    audit.record(organization=organization, actor=actor, action=action, target=organization)
-    return organization
+
+
+def pause_schedules_of(node: Node, actor: Actor, reason: str) -> list[Schedule]:
+    """Pause those that start this node alone, with the reason as their note, until somebody resumes them."""
+    rows = Schedule.objects.for_organization(node.organization).filter(node=node, is_active=True)
+    paused = list(rows)
+    for schedule in paused:
+        schedule.is_active, schedule.next_run_at, schedule.note = False, None, reason[:300]
+        schedule.save(update_fields=["is_active", "next_run_at", "note"])
+        audit.record(
+            organization=node.organization,
+            actor=actor,
+            action=AuditAction.SCHEDULE_PAUSED,
+            target=schedule,
+            changes={"reason": [None, reason]},
+        )
+    return paused
 
 
 def _apply(
@@ -229,7 +252,10 @@ def _member(kind: type[MissedPolicy] | type[OverlapPolicy], value: str, field: s
 
 def _next(schedule: Schedule) -> datetime | None:
     """None for one that rests, by itself or with all others, and for one that is over."""
-    if not schedule.is_active or schedule.organization.schedules_paused_at is not None:
+    organization = schedule.organization
+    if organization.schedules_paused_at is not None or organization.is_at_rest:
+        return None
+    if not schedule.is_active:
         return None
     return next_start(schedule, timezone.now())
 

@@ -126,7 +126,7 @@ def test_paused_and_deleted_schedules_start_nothing(pipeline: Pipeline) -> None:
     assert Run.all_organizations.count() == 0
 
 
-def test_a_schedule_of_something_deleted_or_paused_goes_on_and_says_why(
+def test_a_schedule_of_something_paused_goes_on_of_something_deleted_rests_and_both_say_why(
     organization: Organization, pipeline: Pipeline
 ) -> None:
     schedule = hourly(pipeline)
@@ -138,8 +138,8 @@ def test_a_schedule_of_something_deleted_or_paused_goes_on_and_says_why(
     pipelines.delete_pipeline(pipeline=pipeline, actor=make.OPERATOR)
     assert tick(DUE + timedelta(hours=1)) == []
     schedule.refresh_from_db()
-    assert schedule.note
-    assert schedule.next_run_at == DUE + timedelta(hours=2)
+    assert schedule.note == "Paused: its pipeline “Orders” was deleted."
+    assert not Schedule.all_organizations.filter(next_run_at__isnull=False).exists()
 
 
 def test_one_schedule_that_fails_does_not_stop_the_others(

@@ -11,14 +11,26 @@ from tenants.services.api_keys import (
 from tenants.services.base import hash_token
 from tenants.services.invitations import (
     INVITATION_DAYS,
+    MOST_INVITATION_DAYS,
     accept_invitation,
     find_invitation,
     invite,
     invite_all,
     join,
+    resend_invitation,
     revoke_invitation,
 )
-from tenants.services.memberships import add_member, change_role, remove_member
+from tenants.services.lifecycle import (
+    check_awake,
+    delete_organization,
+    hand_over,
+    organization_rests,
+    organization_wakes,
+    restore_organization,
+    resume_organization,
+    suspend_organization,
+)
+from tenants.services.memberships import add_member, change_role, leave, remove_member
 from tenants.services.organizations import create_organization, set_up, update_organization
 from tenants.services.people import create_user, record_session, rename_user
 from tenants.services.platform import check_platform, update_platform
@@ -26,27 +38,38 @@ from tenants.services.platform import check_platform, update_platform
 __all__ = [
     "API_KEY_PREFIX",
     "INVITATION_DAYS",
+    "MOST_INVITATION_DAYS",
     "MOST_OVERLAP_DAYS",
     "USUAL_DAYS",
     "accept_invitation",
     "add_member",
     "change_role",
+    "check_awake",
     "check_platform",
     "create_organization",
     "create_user",
+    "delete_organization",
     "find_invitation",
+    "hand_over",
     "hash_token",
     "invite",
     "invite_all",
     "issue_api_key",
     "join",
+    "leave",
+    "organization_rests",
+    "organization_wakes",
     "record_session",
     "remove_member",
     "rename_user",
+    "resend_invitation",
+    "restore_organization",
+    "resume_organization",
     "revoke_api_key",
     "revoke_invitation",
     "rotate_api_key",
     "set_up",
+    "suspend_organization",
     "update_organization",
     "update_platform",
 ]

@@ -5,6 +5,7 @@ from django.db import transaction
 from audit import services as audit
 from audit.actions import AuditAction
 from common.access import Permission, Role
+from common.errors import NotFound, PermissionDenied
 from tenants.actors import Actor
 from tenants.errors import AlreadyMember, LastOwner
 from tenants.models import Membership, Organization, User
@@ -35,6 +36,7 @@ def add_member(*, organization: Organization, user: User, role: Role, actor: Act
 def change_role(*, membership: Membership, role: Role, actor: Actor) -> Membership:
     """Keys the person made above the new role are revoked: a key is no way round a lower role."""
     actor.require(Permission.MANAGE_MEMBERS)
+    membership = _locked(membership)
     check_grant(actor, Role(membership.role))
     check_grant(actor, role)
     if role == membership.role:
@@ -60,24 +62,45 @@ def remove_member(*, membership: Membership, actor: Actor) -> None:
     is_self = actor.kind == "user" and actor.identifier == str(membership.user_id)
     if not is_self:
         actor.require(Permission.MANAGE_MEMBERS)
+    membership = _locked(membership)
+    if not is_self:
         check_grant(actor, Role(membership.role))
     _keep_an_owner(membership)
     revoke_keys_of(membership, above=None, actor=actor)
     audit.record(
         organization=membership.organization,
         actor=actor,
-        action=AuditAction.MEMBER_REMOVED,
-        target=membership,
+        action=AuditAction.MEMBER_LEFT if is_self else AuditAction.MEMBER_REMOVED,
+        target=membership.organization if is_self else membership,
         changes={"role": [membership.role, None]},
     )
     membership.delete()
 
 
+def leave(*, organization: Organization, actor: Actor) -> None:
+    """Take oneself out. Keys and tokens leave nothing: a person does."""
+    rows = Membership.objects.for_organization(organization).select_related("organization", "user")
+    mine = rows.filter(user_id=actor.identifier).first() if actor.kind == "user" else None
+    if mine is None:
+        raise PermissionDenied(
+            "Only a member in person leaves an organization.", remedy="Sign in as that person."
+        )
+    remove_member(membership=mine, actor=actor)
+
+
+def _locked(membership: Membership) -> Membership:
+    """As it is now. Two owners leaving at once take turns here, so both cannot see the other still in."""
+    Organization.objects.select_for_update().get(pk=membership.organization_id)
+    rows = Membership.objects.for_organization(membership.organization)
+    found = rows.select_related("organization", "user").filter(pk=membership.pk).first()
+    if found is None:
+        raise NotFound("This person is no longer a member.")
+    return found
+
+
 def _keep_an_owner(membership: Membership) -> None:
     if membership.role != Role.OWNER:
         return
-    # Two owners leaving at once take turns here, so both cannot see the other still in.
-    Organization.objects.select_for_update().get(pk=membership.organization_id)
     owners = Membership.objects.for_organization(membership.organization).filter(role=Role.OWNER)
     if not owners.exclude(pk=membership.pk).exists():
         raise LastOwner(remedy="Make another member an owner first.", field="role")

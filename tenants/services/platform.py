@@ -51,7 +51,13 @@ def update_platform(*, actor: Actor, **values: Any) -> PlatformSettings:
 
 def check_platform(values: dict[str, Any]) -> None:
     """``UserError`` with the field of the first value that cannot be."""
-    for name in (*limits.STEPS, *limits.STEP_LIMITS, *limits.RETENTION, *limits.KEYS):
+    for name in (
+        *limits.STEPS,
+        *limits.STEP_LIMITS,
+        *limits.RETENTION,
+        *limits.TRASH,
+        *limits.KEYS,
+    ):
         limits.check(name, values[name])
     limits.check_retention(values)
     limits.check_heartbeat_url(values["heartbeat_url"])

@@ -113,6 +113,7 @@ def form(**changed: Any) -> dict[str, Any]:
         "run_retention_days": 365,
         "capsule_retention_days": 90,
         "api_key_days": 90,
+        "organization_grace_days": 14,
         **changed,
     }
     return {name: values.get(name, "") for name in limits.PLATFORM_NAMES}

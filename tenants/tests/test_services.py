@@ -99,7 +99,7 @@ def test_nobody_gives_a_role_above_their_own(
 
 def test_leaving_needs_no_right(organization: Organization, viewer: Person) -> None:
     services.remove_member(membership=member(viewer), actor=viewer.actor)
-    assert AuditAction.MEMBER_REMOVED in actions_of(organization)
+    assert AuditAction.MEMBER_LEFT in actions_of(organization)
 
 
 def test_an_invitation_is_for_its_address_once_and_for_a_week(
