@@ -93,6 +93,7 @@ def _measured(client: Client, url: str) -> dict[str, float]:
             processors.append((time.process_time() - processor) * 1000)
             databases.append(sum(queries))
     return {
+        "p50": statistics.median(walls),
         "p95": p95(walls),
         "cpu": statistics.median(processors),
         "database": statistics.median(databases),

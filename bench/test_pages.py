@@ -56,7 +56,7 @@ with filling.quickly():
     number = filling.make_log({SLUG!r}, {LINES})
 print(number)
 """
-    return int(installation.python(code, FILL_SECONDS))
+    return int(installation.as_superuser().python(code, FILL_SECONDS))
 
 
 def test_lists_and_logs(installation: tuple[str, Installation]) -> None:

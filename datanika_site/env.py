@@ -135,6 +135,7 @@ def database(data_dir: Path) -> dict[str, Any]:
                 "DATABASE_URL must be a postgres:// address; without it SQLite is used."
             )
         parts = env.db_url_config(url)
+        parts["ENGINE"] = "common.postgres"
         parts["OPTIONS"] = _ALIVE | parts.get("OPTIONS", {})
         return {**parts, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
     return {

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import OperationalError
 from kombu.exceptions import OperationalError as BrokerError
 
+from common import row_security
 from common.children.box import active_protections
 from common.errors import DatanikaError
 from connections import runner
@@ -67,6 +69,8 @@ def _database() -> Iterator[Finding]:
         )
         return
     yield Finding("Database", "ok", f"{connection.vendor} answers")
+    if connection.vendor == "postgresql":
+        yield _row_security(connection)
     executor = MigrationExecutor(connection)
     pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if pending:
@@ -75,6 +79,17 @@ def _database() -> Iterator[Finding]:
     else:
         yield Finding("Migrations", "ok", "all applied")
         yield from operations.findings()
+
+
+def _row_security(connection: BaseDatabaseWrapper) -> Finding:
+    if missing := row_security.unprotected(connection):
+        text = f"{len(missing)} table(s) have no policy: {', '.join(missing[:5])}"
+        return Finding("Row-level security", "failed", text, "Run: datanika migrate")
+    if row_security.is_bypassed(connection):
+        text = "the role of DATABASE_URL is a superuser or has BYPASSRLS, so PostgreSQL lets it see every row"
+        remedy = "Let a role without these rights own the database: docs/row-security.md."
+        return Finding("Row-level security", "warn", text, remedy)
+    return Finding("Row-level security", "ok", "each organization sees only its own rows")
 
 
 def _broker() -> Finding:

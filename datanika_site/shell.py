@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from alerts.selectors import told_incidents
+from common import scope
 from common.access import Permission
 from common.counting import counts_of
 from common.ui.shell import Shell, ShellMembership, build_goto, build_nav
@@ -86,6 +87,8 @@ def _urls(organization: Organization, actor: Actor) -> dict[str, str]:
 
 def _memberships(user: User, organization: Organization) -> list[ShellMembership]:
     rows = Membership.all_organizations.filter(user=user).select_related("organization")
+    with scope.everywhere():
+        found = list(rows.order_by("organization__name"))
     return [
         {
             "name": row.organization.name,
@@ -93,7 +96,7 @@ def _memberships(user: User, organization: Organization) -> list[ShellMembership
             "role": row.role.title(),
             "current": row.organization_id == organization.pk,
         }
-        for row in rows.order_by("organization__name")
+        for row in found
     ]
 
 

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
+from common import scope
 from common.access import Permission
 from common.api import CursorPagination, checked
 from tenants.actors import Actor
@@ -60,6 +61,7 @@ class OrganizationAPIView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         self.organization, self.actor = resolve(request, self._slug)
+        scope.enter(self.organization.pk)
         method = "GET" if request.method == "HEAD" else str(request.method)
         # A method without a handler ends as 405, OPTIONS shows no rows.
         if permission := self.required.get(method):

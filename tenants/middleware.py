@@ -8,6 +8,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 
+from common import scope
 from common.access import OrganizationRequest
 from common.errors import DatanikaError, NotFound
 from common.http import client_ip
@@ -30,8 +31,9 @@ class OrganizationMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        # Threads are shared: the zone of the organization before must not stay.
+        # Threads are shared: the zone and the scope of the organization before must not stay.
         timezone.deactivate()
+        scope.leave()
         return self.get_response(request)
 
     def process_view(
@@ -53,6 +55,7 @@ class OrganizationMiddleware:
             missing = NotFound("There is no such organization, or you are not a member of it.")
             return problem_page(request, missing)
         scoped = cast(OrganizationRequest, request)
+        scope.enter(membership.organization_id)
         scoped.organization = membership.organization
         scoped.membership = membership
         scoped.actor = Actor.member(membership, ip=client_ip(request))

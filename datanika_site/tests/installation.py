@@ -13,9 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import psutil
+import psycopg
 from cryptography.fernet import Fernet
+from psycopg import sql
 
 from datanika_site.processes import beat_command, worker_command
 
@@ -33,26 +36,52 @@ def free_port() -> int:
         return port
 
 
+def with_ordinary_owner(database_url: str) -> str:
+    """The address for a new role without any rights but to own this database and what it makes in it."""
+    parts, role, password = (
+        urlsplit(database_url),
+        f"app_{os.urandom(6).hex()}",
+        os.urandom(12).hex(),
+    )
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        name, owner = sql.Identifier(parts.path[1:]), sql.Identifier(role)
+        made = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(owner, sql.Literal(password))
+        admin.execute(made)
+        admin.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, owner))
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{role}:{password}@{place}"))
+
+
 @dataclass
 class Installation:
     """``environment`` decides the mode: nothing set is embedded."""
 
     data_dir: Path
     environment: dict[str, str] = field(default_factory=dict)
+    superuser_url: str = ""
     _workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @classmethod
     def distributed(cls, data_dir: Path, database_url: str, broker_url: str) -> "Installation":
+        """In a database of a superuser, which gets an ordinary role as its owner: row-level security holds."""
         return cls(
             data_dir,
             {
-                "DATABASE_URL": database_url,
+                "DATABASE_URL": with_ordinary_owner(database_url),
                 "CELERY_BROKER_URL": broker_url,
                 "DATANIKA_SECRET_KEY": "k" * 20 + os.urandom(16).hex(),
                 "DATANIKA_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
                 "DATANIKA_ALLOWED_HOSTS": "localhost,127.0.0.1",
             },
+            superuser_url=database_url,
         )
+
+    def as_superuser(self) -> "Installation":
+        """For filling tables fast: in PostgreSQL with all rights, and beyond row-level security."""
+        if not self.superuser_url:
+            return self
+        environment = self.environment | {"DATABASE_URL": self.superuser_url}
+        return Installation(self.data_dir, environment)
 
     def manage(
         self, *arguments: str, check: bool = True, seconds: int = SECONDS

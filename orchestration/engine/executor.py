@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from common import scope
 from common.children.child import Child
 from common.errors import DatanikaError, UserError
 from common.signatures import LENGTH
@@ -57,6 +58,11 @@ def execute(step_id: int) -> Ended:
 
 def carry_out(step: RunStep, must_stop: Callable[[], bool] = _never) -> Ended:
     """See a claimed step through. ``must_stop`` tells when the worker has to hand it back."""
+    with scope.within(step.organization_id):
+        return _carry_out(step, must_stop)
+
+
+def _carry_out(step: RunStep, must_stop: Callable[[], bool]) -> Ended:
     reporter = Reporter(step)
     try:
         verdict = _run(step, reporter, must_stop)

@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError, ProgrammingError, transa
 from django.db.models import Min, QuerySet
 from django_celery_beat.models import CrontabSchedule
 
-from common import bulk
+from common import bulk, scope
 from common.errors import DatanikaError
 from orchestration.calendars import due_starts, next_start
 from orchestration.engine import clock
@@ -85,7 +85,8 @@ def _due(now: datetime) -> QuerySet[Schedule]:
 def _fire_safely(organization_id: int, ids: list[int], now: datetime) -> list[int]:
     """Together; where something unforeseen stands in the way one by one, so that only the one it comes from suffers."""
     try:
-        return _fire(organization_id, ids, now)
+        with scope.within(organization_id):
+            return _fire(organization_id, ids, now)
     except (OperationalError, InterfaceError, ProgrammingError):
         # The database is away, busy, or not of this version yet: the next tick finds everything as it was.
         raise

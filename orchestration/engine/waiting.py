@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
+from common import scope
 from orchestration.engine import clock
 from orchestration.engine.claims import PLATFORM_FULL, ready_steps
 from orchestration.engine.slots import Slots
@@ -73,6 +74,8 @@ def tell(steps: Iterable[RunStep]) -> None:
     """
     ready = [step for step in steps if step.status == Status.QUEUED and step.is_ready]
     for step in ready[:MOST_TOLD]:
-        place = queue_position(step)
-        words = waiting_words(step)
+        # The places of the platform and the line before a worker are everybody's.
+        with scope.everywhere():
+            place = queue_position(step)
+            words = waiting_words(step)
         step.waiting_for = f"{words} (number {place} in line)" if place > 1 else words

@@ -141,9 +141,13 @@ def test_queues(site: Site, table: Table) -> None:
     told = QUEUE in steps[0]["waiting_for"]
     command = [sys.executable, str(ROOT / "manage.py"), "worker", "--queues", QUEUE]
     site.start_worker(own, command=command)
+    # Loads here are slow on purpose, so it is the start that counts.
     took = wait_until(
+        lambda: site.records.attempts(site.beta.pk, [waiting]), "the run of the other queue", 60
+    )
+    wait_until(
         lambda: all(run.is_final for run in site.records.runs(site.beta.pk, [waiting])),
-        "the run of the other queue",
+        "the end of the run of the other queue",
         60,
     )
     mine = site.request_all(shop.EXACT)
@@ -152,6 +156,6 @@ def test_queues(site: Site, table: Table) -> None:
     strays |= set(site.records.last_seen_on(site.beta.pk, "alpha:%"))
     words = f"two workers on two machines, one with --queues {QUEUE}; {LOADS}"
     table.at_most("queues: steps on a machine of another queue", len(strays), "steps", 0, words)
-    table.at_most("queues: the waiting run, once its machine is there", took, "s", 5, words)
+    table.at_most("queues: the waiting run begins, once its machine is there", took, "s", 5, words)
     assert told, steps[0]["waiting_for"]
     table.assert_held()

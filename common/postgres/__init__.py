@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend that tells the server whose rows a query may see."""
