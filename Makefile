@@ -16,10 +16,10 @@ COMPILE = $(UV) pip compile pyproject.toml --quiet --python-version 3.11 --unive
 
 export PYTHON
 
-.PHONY: help demo up test e2e chaos bench lint format lock clean
+.PHONY: help demo up test e2e chaos bench lint audit-dependencies format lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/base.stamp $(VENV)/demo.stamp ## Set up a demo organization, run everything once, then serve it
 	@$(BIN)/python manage.py demo $(ARGS)
@@ -50,6 +50,9 @@ lint: $(VENV)/dev.stamp ## Style, types, layers, migrations, files
 	$(BIN)/python scripts/check_compose.py
 	$(CHECK) makemigrations --check --dry-run
 	$(CHECK) check --fail-level WARNING
+
+audit-dependencies: $(VENV)/dev.stamp ## Ask whether a locked package has a known vulnerability
+	$(BIN)/python scripts/audit_dependencies.py $(ARGS)
 
 format: $(VENV)/dev.stamp ## Lay out the code and repair what can be repaired
 	$(BIN)/ruff format .

@@ -1,12 +1,14 @@
 """The cast of the tests that need a site: two organizations and people of every role."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, TransactionTestCase
 
+from audit import guard
 from common.access import Role
 from tenants import services
 from tenants.actors import Actor
@@ -48,6 +50,20 @@ def _own_data_dir(settings: Any, tmp_path: Path) -> None:
     settings.DATA_DIR = tmp_path / "data"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _flushed_audit_log() -> Iterator[None]:
+    """After a test with transactions of its own all tables are emptied, and the audit log refuses that to others."""
+    flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+
+    def opened(case: TransactionTestCase) -> None:
+        with guard.opened():
+            flush(case)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", opened)
+        yield
+
+
 @pytest.fixture
 def owner(db: None) -> Person:
     """Olga, who owns Acme."""
@@ -76,6 +92,11 @@ def editor(organization: Organization) -> Person:
 @pytest.fixture
 def viewer(organization: Organization) -> Person:
     return make_person("Viktor", organization, Role.VIEWER)
+
+
+@pytest.fixture
+def guest(organization: Organization) -> Person:
+    return make_person("Gina", organization, Role.GUEST)
 
 
 @pytest.fixture

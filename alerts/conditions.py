@@ -16,8 +16,8 @@ from alerts.scope import keys_in, pipelines_in, tags_of, transformations_in
 from common.ui.formats import format_duration
 from connections.models import DatasetTable
 from orchestration.models import (
-    ACTIVE_STATUSES,
     FINAL_STATUSES,
+    IS_ACTIVE,
     Run,
     RunStep,
     RunStepResult,
@@ -95,7 +95,7 @@ def find_overdue(rule: AlertRule, now: datetime) -> Found:
     """Due times whose run has not ended, or was never started, so long after them."""
     limit = now - timedelta(seconds=rule.overdue_seconds or 0)
     rows = Run.objects.for_organization(rule.organization).filter(
-        status__in=ACTIVE_STATUSES, schedule__isnull=False, scheduled_for__lte=limit
+        IS_ACTIVE, schedule__isnull=False, scheduled_for__lte=limit
     )
     findings: dict[str, Finding] = {}
     for run in rows.select_related("schedule", "organization").order_by("scheduled_for"):

@@ -12,7 +12,7 @@ from alerts.models import AlertIncident, AlertRule, Condition, Event
 from alerts.outbox import tell
 from alerts.outcomes import Failure, outcomes_of
 from alerts.scope import keys_in, tags_of
-from orchestration.models import Run
+from orchestration.models import Node, Run
 from tenants.models import Organization
 
 
@@ -20,8 +20,11 @@ def open_incidents(organization: Organization) -> QuerySet[AlertIncident]:
     return AlertIncident.objects.for_organization(organization).filter(closed_at__isnull=True)
 
 
-def take_run(run: Run) -> None:
-    """Count what failed in a run that has just ended, close what succeeded, and write what is to be told."""
+def take_run(run: Run, *, late: bool = False) -> None:
+    """Count what failed in a run that has ended, close what succeeded, and write what is to be told.
+
+    ``late``: others may have ended since. What failed after this run's success stays open.
+    """
     rules = _failure_rules(run.organization)
     if not rules:
         return
@@ -35,9 +38,26 @@ def take_run(run: Run) -> None:
     locked = list(rows.select_for_update().order_by("pk"))
     failed = {(rule.pk, failure.key): failure for rule, failure in wanted}
     _count(locked, failed, run)
-    _close_well(locked, by_rule, outcomes.succeeded, run, now)
+    older = [i for i in locked if _is_older(i, now)] if late else locked
+    _close_well(older, by_rule, outcomes.succeeded, run, now)
     for rule, incidents in _by_rule(locked, by_rule):
         tell_open(rule, [i for i in incidents if (rule.pk, i.subject) in failed], run, now)
+
+
+def _is_older(incident: AlertIncident, than: datetime) -> bool:
+    last = incident.run
+    return last is None or last.finished_at is None or last.finished_at <= than
+
+
+def close_overtaken(run: Run) -> None:
+    """What a run that is looked at late opened, and what has succeeded since: it is told, and told to be over."""
+    failed = outcomes_of(run).failed
+    nodes = Node.objects.for_organization(run.organization).filter(succeeded_at__gt=run.finished_at)
+    over = {node.key for node in nodes.select_related("pipeline", "transformation")} & set(failed)
+    rules = {rule.pk: rule for rule in _failure_rules(run.organization)}
+    rows = open_incidents(run.organization).filter(condition=Condition.FAILURE, run=run)
+    locked = list(rows.filter(rule__in=rules).select_for_update().order_by("pk"))
+    _close_well(locked, rules, over, run, timezone.now())
 
 
 def _failure_rules(organization: Organization) -> list[AlertRule]:

@@ -10,15 +10,13 @@ from django.utils import timezone
 
 from alerts.conditions import WATCHED, Finding, Found
 from alerts.incidents import begin, close, open_incidents, remind, tell_open
-from alerts.models import AlertDelivery, AlertIncident, AlertRule, Condition, DeliveryStatus
+from alerts.models import AlertIncident, AlertRule, Condition
 from alerts.scope import keys_in, tags_of
 
 logger = logging.getLogger("datanika.alerts")
 
 #: A rule is looked at this often, however many watches there are.
 EVERY = timedelta(seconds=20)
-#: Settled deliveries and closed incidents stay so long, and go in batches that hold no long lock.
-KEPT, BATCH = timedelta(days=90), 500
 
 
 def watch(now: datetime | None = None) -> None:
@@ -31,7 +29,6 @@ def watch(now: datetime | None = None) -> None:
         # Of two watches at once, one gets the row.
         if AlertRule.all_organizations.filter(due, pk=pk).update(checked_at=now):
             _look(pk, now)
-    forget(now)
 
 
 def _look(pk: int, now: datetime) -> None:
@@ -112,14 +109,3 @@ def _speak(rule: AlertRule, incidents: list[AlertIncident], now: datetime) -> No
     runs = {incident.run_id for incident in new}
     tell_open(rule, new, new[0].run if len(runs) == 1 else None, now)
     remind(rule, [incident for incident in incidents if incident not in new], now)
-
-
-def forget(now: datetime) -> None:
-    """Drop a batch of what is over for long."""
-    old = now - KEPT
-    deliveries = AlertDelivery.all_organizations.exclude(status=DeliveryStatus.PENDING)
-    incidents = AlertIncident.all_organizations.filter(closed_at__lt=old)
-    for rows in (deliveries.filter(created_at__lt=old), incidents):
-        ids = list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH])
-        if ids:
-            rows.model._default_manager.filter(pk__in=ids).delete()

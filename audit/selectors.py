@@ -1,46 +1,53 @@
-"""Reading the log: filtered, a page at a time, or as a file."""
+"""Reading the log: filtered, and a page at a time."""
 
-import csv
-import io
-import json
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
 
 from audit.models import AuditEvent
-from audit.words import sentence_of
 from common.errors import UserError
 
 if TYPE_CHECKING:
     from tenants.models import Organization
 
 PAGE_SIZE = 50
-#: Rows of one file; a longer log is exported in parts.
-MOST_EXPORTED = 100_000
-
-#: What a spreadsheet would take for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_COLUMNS = (
-    "time", "actor", "actor kind", "action", "target type", "target", "changes", "address", "sentence",
-)  # fmt: skip
+#: The newest events; what people choose from in the filters is what these name.
+LOOKED_AT = 5_000
+BATCH = 1_000
 
 
 @dataclass(frozen=True)
 class Filters:
-    """What is wanted; empty values want everything. Dates are days in the organization's zone."""
+    """What is wanted; empty values want everything. Dates are days in the organization's zone.
+
+    ``target`` is a type (``pipeline``), or a type and an id (``pipeline:12``).
+    """
 
     text: str = ""
     action: str = ""
     actor: str = ""
+    target: str = ""
     since: date | None = None
     until: date | None = None
 
     def __bool__(self) -> bool:
-        return any((self.text, self.action, self.actor, self.since, self.until))
+        return bool(self.as_json())
+
+    def as_json(self) -> dict[str, Any]:
+        """Those that are set, by the names they have in an address."""
+        found = {
+            "q": self.text,
+            "action": self.action,
+            "actor": self.actor,
+            "target": self.target,
+            "since": self.since.isoformat() if self.since else "",
+            "until": self.until.isoformat() if self.until else "",
+        }
+        return {name: value for name, value in found.items() if value}
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,14 @@ class EventPage:
     before: str
 
 
+@dataclass(frozen=True)
+class Choices:
+    """Who and what the newest events name."""
+
+    actors: list[str]
+    targets: list[str]
+
+
 def events_of(organization: "Organization", filters: Filters) -> QuerySet[AuditEvent]:
     """The events that pass ``filters``, the newest first."""
     rows = AuditEvent.objects.for_organization(organization)
@@ -58,6 +73,10 @@ def events_of(organization: "Organization", filters: Filters) -> QuerySet[AuditE
         rows = rows.filter(action=filters.action)
     if filters.actor:
         rows = rows.filter(actor_label=filters.actor)
+    if filters.target:
+        kind, _colon, number = filters.target.partition(":")
+        rows = rows.filter(target_type=kind)
+        rows = rows.filter(target_id=number) if number else rows
     if filters.text:
         wanted = Q(target_label__icontains=filters.text) | Q(actor_label__icontains=filters.text)
         rows = rows.filter(wanted | Q(action__icontains=filters.text.replace(" ", "_")))
@@ -70,10 +89,13 @@ def events_of(organization: "Organization", filters: Filters) -> QuerySet[AuditE
     return rows.order_by("-at", "-pk")
 
 
-def actors_of(organization: "Organization") -> list[str]:
-    """Everybody the log names, for the filter."""
-    rows = AuditEvent.objects.for_organization(organization).order_by("actor_label")
-    return list(rows.values_list("actor_label", flat=True).distinct()[:200])
+def choices_of(organization: "Organization") -> Choices:
+    rows = AuditEvent.objects.for_organization(organization).order_by("-at", "-pk")
+    named = list(rows.values_list("actor_label", "target_type")[:LOOKED_AT])
+    return Choices(
+        sorted({actor for actor, _ in named}, key=str.casefold)[:200],
+        sorted({target for _, target in named if target}),
+    )
 
 
 def page_of(rows: QuerySet[AuditEvent], *, after: str = "", before: str = "") -> EventPage:
@@ -85,12 +107,25 @@ def page_of(rows: QuerySet[AuditEvent], *, after: str = "", before: str = "") ->
         events, more = found[:PAGE_SIZE][::-1], len(found) > PAGE_SIZE
         return EventPage(events, _cursor(events[-1:]), _cursor(events[:1]) if more else "")
     if after:
-        at, pk = _place(after)
-        rows = rows.filter(Q(at__lt=at) | Q(at=at, pk__lt=pk))
+        rows = _older(rows, *_place(after))
     found = list(rows[: PAGE_SIZE + 1])
     events = found[:PAGE_SIZE]
     older = _cursor(events[-1:]) if len(found) > PAGE_SIZE else ""
     return EventPage(events, older, _cursor(events[:1]) if after else "")
+
+
+def every_batch(rows: QuerySet[AuditEvent]) -> Iterator[list[AuditEvent]]:
+    """All of them, some at a time: however long the log is, no more is held."""
+    batch = list(rows[:BATCH])
+    while batch:
+        yield batch
+        last = batch[-1]
+        batch = list(_older(rows, last.at, last.pk)[:BATCH]) if len(batch) == BATCH else []
+
+
+def _older(rows: QuerySet[AuditEvent], at: datetime, pk: int) -> QuerySet[AuditEvent]:
+    # The first condition is the index's, the second decides among events of one moment.
+    return rows.filter(Q(at__lte=at), Q(at__lt=at) | Q(pk__lt=pk))
 
 
 def _cursor(events: list[AuditEvent]) -> str:
@@ -108,37 +143,3 @@ def _place(cursor: str) -> tuple[datetime, int]:
     if moment.tzinfo is None:
         raise UserError("This page of the log cannot be found.", remedy="Start at the newest.")
     return moment, key
-
-
-def export(rows: QuerySet[AuditEvent]) -> str:
-    """The events as CSV, the newest first."""
-    if rows.count() > MOST_EXPORTED:
-        raise UserError(
-            f"More than {MOST_EXPORTED:,} events pass this filter.",
-            remedy="Choose a shorter time and export in parts.",
-        )
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(_COLUMNS)
-    for event in rows.iterator():
-        writer.writerow(_safe(_cells(event)))
-    return text.getvalue()
-
-
-def _cells(event: AuditEvent) -> tuple[str, ...]:
-    return (
-        event.at.isoformat(timespec="seconds"),
-        event.actor_label,
-        event.actor_kind,
-        event.action,
-        event.target_type,
-        event.target_label,
-        json.dumps(event.changes, ensure_ascii=False) if event.changes else "",
-        event.ip or "",
-        sentence_of(event),
-    )
-
-
-def _safe(cells: Iterable[str]) -> list[str]:
-    """Names are other people's text: none may start a formula where the file is opened."""
-    return [f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells]

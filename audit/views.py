@@ -1,19 +1,24 @@
-"""The audit log, for owners and admins: a list with filters, and the same as a file."""
+"""The audit log, for owners and admins: a list with filters, each event, and the same as a file."""
 
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from audit import selectors, words
 from audit.actions import AuditAction
-from audit.models import AuditEvent
+from audit.exports import Shape
+from audit.models import AuditEvent, AuditLink
+from audit.responses import export_response
 from audit.selectors import Filters
 from common.access import OrganizationRequest, Permission, requires
-from common.http import render_page
+from common.errors import UserError
+from common.http import get_or_404, render_page
 
 
 class FilterForm(forms.Form):
@@ -29,6 +34,7 @@ class FilterForm(forms.Form):
         ],
     )
     actor = forms.CharField(required=False, max_length=200, label=_("Person"))
+    target = forms.CharField(required=False, max_length=90, label=_("Thing"))
     since = forms.DateField(
         required=False, label=_("From"), widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
     )
@@ -40,6 +46,7 @@ class FilterForm(forms.Form):
 @dataclass(frozen=True)
 class EventRow:
     event: AuditEvent
+    url: str
     predicate: str
     target: str
     kind: str
@@ -53,6 +60,7 @@ def _filters(form: FilterForm) -> Filters:
         text=data.get("q", ""),
         action=data.get("action", ""),
         actor=data.get("actor", ""),
+        target=data.get("target", ""),
         since=data.get("since"),
         until=data.get("until"),
     )
@@ -68,26 +76,37 @@ def event_list(request: OrganizationRequest) -> HttpResponse:
         after=request.GET.get("after", ""),
         before=request.GET.get("before", ""),
     )
-    here, query = request.path, request.GET.copy()
-    query.pop("after", None)
-    query.pop("before", None)
+    choices = selectors.choices_of(request.organization)
+    query = urlencode(filters.as_json())
+    link = f"{request.path}?{query}&" if query else f"{request.path}?"
     export = reverse("audit:event-export", args=[request.organization.slug])
-    link = f"{here}?{query.urlencode()}&" if query else f"{here}?"
     context = {
         "form": form,
         "filtered": bool(filters),
-        "actors": selectors.actors_of(request.organization),
-        "rows": [_row(event) for event in page.events],
+        "actors": _with(choices.actors, filters.actor),
+        "targets": [
+            (name, words.thing_of(name)) for name in _with(choices.targets, filters.target)
+        ],
+        "rows": [_row(request, event) for event in page.events],
         "older_url": f"{link}after={page.after}" if page.after else "",
         "newer_url": f"{link}before={page.before}" if page.before else "",
-        "export_url": f"{export}?{query.urlencode()}" if query else export,
+        "exports": [
+            (label, f"{export}?{urlencode({**filters.as_json(), 'as': shape})}")
+            for label, shape in (("CSV", Shape.CSV), ("JSON", Shape.JSON_LINES))
+        ],
     }
     return render_page(request, "audit/event_list.html", context, partial="events")
 
 
-def _row(event: AuditEvent) -> EventRow:
+def _with(names: list[str], chosen: str) -> list[str]:
+    """The choices, and what the address asks for where they do not have it."""
+    return [chosen, *names] if chosen and chosen not in names else names
+
+
+def _row(request: OrganizationRequest, event: AuditEvent) -> EventRow:
     return EventRow(
         event,
+        reverse("audit:event-detail", args=[request.organization.slug, event.pk]),
         words.predicate_of(event.action),
         words.target_of(event),
         str(words.ACTOR_KINDS.get(event.actor_kind, event.actor_kind)),
@@ -97,10 +116,40 @@ def _row(event: AuditEvent) -> EventRow:
 
 @require_GET
 @requires(Permission.VIEW_AUDIT)
-def event_export(request: OrganizationRequest) -> HttpResponse:
-    """The filtered log as CSV."""
-    rows = selectors.events_of(request.organization, _filters(FilterForm(request.GET)))
-    response = HttpResponse(selectors.export(rows), content_type="text/csv; charset=utf-8")
-    name = f"audit-{request.organization.slug}.csv"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+def event_detail(request: OrganizationRequest, event: int) -> HttpResponse:
+    """Everything the log knows of one event, with its place in the chain."""
+    rows = AuditEvent.objects.for_organization(request.organization)
+    found = get_or_404(rows, pk=event)
+    context = {
+        "row": _row(request, found),
+        "action": words.title_of(found.action),
+        "thing": words.thing_of(found.target_type),
+        "link": AuditLink.objects.filter(pk=found.pk).first(),
+        "list_url": _list_url(request, {}),
+        "actor_url": _list_url(request, {"actor": found.actor_label}),
+        "target_url": _list_url(request, {"target": f"{found.target_type}:{found.target_id}"}),
+    }
+    return render_page(request, "audit/event_detail.html", context)
+
+
+def _list_url(request: OrganizationRequest, query: dict[str, Any]) -> str:
+    url = reverse("audit:event-list", args=[request.organization.slug])
+    return f"{url}?{urlencode(query)}" if query else url
+
+
+@require_GET
+@requires(Permission.VIEW_AUDIT)
+def event_export(request: OrganizationRequest) -> HttpResponseBase:
+    """The filtered log as a file, ``?as=csv`` or ``?as=jsonl``; that it was exported is an event too."""
+    wanted = request.GET.get("as") or Shape.CSV
+    if wanted not in list(Shape):
+        raise UserError(
+            f"There is no export as {wanted!r}.", field="as", remedy=f"Use {' or '.join(Shape)}."
+        )
+    return export_response(
+        request,
+        organization=request.organization,
+        actor=request.actor,
+        filters=_filters(FilterForm(request.GET)),
+        shape=Shape(wanted),
+    )

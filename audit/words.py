@@ -17,6 +17,7 @@ PREDICATES: dict[AuditAction, str | Promise] = {
     AuditAction.ORGANIZATION_HANDED_OVER: _("handed over the organization"),
     AuditAction.ORGANIZATION_DELETED: _("deleted the organization"),
     AuditAction.ORGANIZATION_RESTORED: _("restored the organization"),
+    AuditAction.ORGANIZATION_REMOVED: _("removed for good the organization"),
     AuditAction.ORGANIZATION_SUSPENDED: _("suspended the organization"),
     AuditAction.ORGANIZATION_RESUMED: _("ended the suspension of"),
     AuditAction.ORGANIZATION_ENTERED: _("looked as operator into"),
@@ -95,6 +96,9 @@ PREDICATES: dict[AuditAction, str | Promise] = {
     AuditAction.PROVIDER_UPDATED: _("changed the sign-in with"),
     AuditAction.PROVIDER_DELETED: _("removed the sign-in with"),
     AuditAction.ENCRYPTION_KEY_ROTATED: _("encrypted the secrets with the newest key"),
+    AuditAction.SIGNED_UP: _("signed up as"),
+    AuditAction.USER_CREATED: _("made an account for"),
+    AuditAction.USER_RIGHTS_CHANGED: _("changed the operator's rights of"),
     AuditAction.USER_DEACTIVATED: _("deactivated"),
     AuditAction.USER_REACTIVATED: _("reactivated"),
     AuditAction.STEP_REQUEUED: _("put back into the queue:"),
@@ -107,6 +111,7 @@ PREDICATES: dict[AuditAction, str | Promise] = {
     AuditAction.EMAIL_VERIFIED: _("verified their e-mail address"),
     AuditAction.MFA_ENABLED: _("switched on a second factor"),
     AuditAction.MFA_DISABLED: _("switched off a second factor"),
+    AuditAction.MFA_REMOVED: _("removed the second factor of"),
     AuditAction.RECOVERY_CODES_MADE: _("made new recovery codes"),
     AuditAction.PROVIDER_LINKED: _("linked a sign-in"),
     AuditAction.PROVIDER_UNLINKED: _("unlinked a sign-in"),
@@ -140,6 +145,19 @@ ACTOR_KINDS: dict[str, str | Promise] = {
 }
 
 
+#: The types whose name in the database is not their word.
+_THINGS: dict[str, str | Promise] = {
+    "apikey": _("API key"),
+    "alertchannel": _("Alert channel"),
+    "alertdelivery": _("Notification"),
+    "alertrule": _("Alert rule"),
+    "identityprovider": _("Sign-in provider"),
+    "platformsettings": _("Platform settings"),
+    "tokenfamily": _("API sign-in"),
+    "user": _("Person"),
+}
+
+
 @dataclass(frozen=True)
 class Change:
     """One field before and after, as text; None where there was or is no value."""
@@ -161,6 +179,13 @@ def title_of(action: str) -> str:
     """The action as a choice of a filter: ``Pipeline: paused``."""
     noun, _dot, verb = action.partition(".")
     return f"{noun} {verb}".replace("_", " ").capitalize().replace("Api key", "API key")
+
+
+def thing_of(target: str) -> str:
+    """The type of a target as a choice of a filter, with its number where it has one: ``API key 12``."""
+    kind, _colon, number = target.partition(":")
+    name = _THINGS.get(kind, kind)
+    return f"{str(name).capitalize() if name == kind else name} {number}".strip()
 
 
 def target_of(event: AuditEvent) -> str:

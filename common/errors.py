@@ -30,6 +30,8 @@ class DatanikaError(Exception):
         self.remedy = remedy
         self.detail = detail
         self.signature = ""
+        #: Of a load: the end it came from, ``source`` or ``destination``; empty where that is not known.
+        self.end = ""
         super().__init__(self.message)
 
     def __str__(self) -> str:
@@ -46,6 +48,7 @@ class DatanikaError(Exception):
             "field": self.field,
             "transient": self.transient,
             "detail": self.detail,
+            **({"end": self.end} if self.end else {}),
         }
 
 
@@ -61,6 +64,8 @@ class PermissionDenied(UserError):
 
     code = "permission_denied"
     http_status = 403
+    #: The permission that was missing, where it is one of ``common.access``; the audit log names it.
+    permission = ""
 
 
 class NotFound(UserError):

@@ -5,7 +5,7 @@ import logging
 import uuid
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from common.errors import DatanikaError, UserError
@@ -35,8 +35,9 @@ class UserErrorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        # PostgreSQL has no text with it; forms and the API refuse it by themselves, filters are read as they come.
-        if "%00" in request.META.get("QUERY_STRING", "") and not request.path.startswith("/api/"):
+        # PostgreSQL has no text with it; forms and JSON are refused it where they are read, filters and paths come as
+        # they are.
+        if "%00" in request.META.get("QUERY_STRING", "") or "\0" in request.path_info:
             return problem_page(
                 request, UserError("The address holds a NUL character.", remedy=_NUL)
             )
@@ -51,8 +52,24 @@ class UserErrorMiddleware:
         return problem_page(request, error)
 
 
+def problem_json(error: DatanikaError) -> JsonResponse:
+    """The error as RFC 9457 has it, for what is refused before the API itself is asked."""
+    data = {
+        "type": f"urn:datanika:{error.code}",
+        "title": error.message,
+        "status": error.http_status,
+        "detail": str(error),
+        "code": error.code,
+        "field": error.field,
+        "remedy": error.remedy,
+    }
+    return JsonResponse(data, status=error.http_status, content_type="application/problem+json")
+
+
 def problem_page(request: HttpRequest, error: DatanikaError) -> HttpResponse:
-    """The error as a page; to htmx as a toast, and the fragment on the page stays as it was."""
+    """The error as a page; to htmx as a toast, and the fragment on the page stays as it was; to the API as JSON."""
+    if request.path_info.startswith("/api/"):
+        return problem_json(error)
     if getattr(request, "htmx", False):
         toast = {"tone": "bad", "title": error.message, "text": error.remedy}
         # htmx swaps a 422 in, as it is a form with its errors; this is not one.
@@ -67,6 +84,6 @@ def problem_page(request: HttpRequest, error: DatanikaError) -> HttpResponse:
         "remedy": error.remedy,
         "detail": error.detail,
         "request_id": getattr(request, "request_id", ""),
-        "back_url": "/",
+        "back_url": getattr(error, "back_url", "") or "/",
     }
     return render(request, "errors/problem.html", context, status=error.http_status)

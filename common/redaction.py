@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -10,6 +11,9 @@ MASK = "••••••"
 
 #: Shorter values are words more often than secrets: masking them would make every text unreadable.
 SHORTEST_SECRET = 4
+
+#: Of a shorter piece of base64 too much would be a coincidence.
+SHORTEST_BASE64 = 10
 
 #: Lines of a multi-line secret (a private key) are masked one by one from this length on.
 SHORTEST_LINE = 16
@@ -36,7 +40,7 @@ _STRUCTURAL_KEYS = frozenset(
 
 
 class Redactor:
-    """Masks secret values, also in the spellings they take in URLs, reprs and JSON."""
+    """Masks secret values, also in the spellings they take in URLs, reprs, JSON and base64."""
 
     def __init__(self, values: Iterable[str]) -> None:
         spellings = {spelling for value in values for spelling in _spellings(value)}
@@ -102,3 +106,16 @@ def _spellings(value: str) -> Iterator[str]:
         yield repr(piece)[1:-1]
         yield json.dumps(piece)[1:-1]
         yield json.dumps(piece, ensure_ascii=False)[1:-1]
+        yield from base64_of(piece)
+
+
+def base64_of(piece: str) -> Iterator[str]:
+    """What every base64 text has in it that was made of something with ``piece`` in it, such as user and password."""
+    raw = piece.encode()
+    for before in range(3):
+        encoded = b64encode(bytes(before) + raw).decode()
+        # Only whole characters of the piece: the first and last share their bits with what stands around it.
+        inner = encoded[(before * 8 + 5) // 6 : (before + len(raw)) * 8 // 6]
+        if len(inner) >= SHORTEST_BASE64:
+            yield inner
+            yield inner.replace("+", "-").replace("/", "_")

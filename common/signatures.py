@@ -45,6 +45,13 @@ _LIBPQ = (
     (re.compile(r"SSL connection has been closed unexpectedly"), "sqlstate:08006"),
     (re.compile(r"the connection is (?:lost|closed)"), "sqlstate:08006"),
 )
+#: What the client library of MySQL says, through DuckDB's extension without its number.
+_LIBMYSQL = (
+    (re.compile(r"Lost connection to (?:\w+ )?server"), "mysql:2013"),
+    (re.compile(r"[Ss]erver has gone away"), "mysql:2006"),
+    (re.compile(r"Connection was killed"), "mysql:1927"),
+    (re.compile(r"disconnected by the server because of inactivity"), "mysql:4031"),
+)
 #: DuckDB opens every message with the class of its error.
 _DUCKDB = re.compile(
     r"^\s*(?P<name>[A-Z][A-Za-z]*(?: (?:of|[A-Z][a-z]+|implemented|Type))*) Error: ", re.MULTILINE
@@ -168,10 +175,11 @@ def _postgres(error: Any) -> str:
 
 
 def _libpq(text: str) -> str:
-    for pattern, mark in (*_FATALS, *_LIBPQ):
-        if pattern.search(text):
-            return mark
-    return ""
+    return _said(text, *_FATALS, *_LIBPQ)
+
+
+def _said(text: str, *known: tuple[re.Pattern[str], str]) -> str:
+    return next((mark for pattern, mark in known if pattern.search(text)), "")
 
 
 def _mysql(error: Any) -> str:
@@ -190,8 +198,10 @@ def _sqlite(error: Any) -> str:
 def _duckdb(error: Any) -> str:
     text = str(error)
     mark = signature_of_duckdb(text) or f"duckdb:{type(error).__name__}"
-    # Through its PostgreSQL extension it hands on what libpq says.
-    return (_libpq(text) if mark == "duckdb:IOException" else "") or mark
+    # Through its extensions it hands on what libpq and libmysql say.
+    if mark == "duckdb:IOException":
+        return _libpq(text) or _said(text, *_LIBMYSQL) or mark
+    return mark
 
 
 def _ssh(error: Any) -> str:

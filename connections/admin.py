@@ -7,7 +7,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from common.errors import DatanikaError
-from connections import services, usage
+from common.http import client_ip
+from connections import operating, services, usage
 from connections.models import Connection, DatasetTable
 from tenants.actors import Actor
 
@@ -21,6 +22,7 @@ _SHOWN = [
     "config",
     "stored_secrets",
     "max_concurrent_runs",
+    "queue",
     "check_status",
     "checked_at",
     "check_stages",
@@ -37,7 +39,7 @@ class ConnectionAdmin(admin.ModelAdmin[Connection]):
     search_fields = ["name", "slug", "organization__name", "organization__slug"]
     list_select_related = ["organization"]
     fields = [*_SHOWN]
-    readonly_fields = [name for name in _SHOWN if name not in ("name", "max_concurrent_runs")]
+    readonly_fields = [name for name in _SHOWN if name not in operating.NAMES]
     actions = ["check_selected", "put_in_trash", "restore"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -45,6 +47,14 @@ class ConnectionAdmin(admin.ModelAdmin[Connection]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
+        wanted = {name: form.cleaned_data[name] for name in operating.NAMES}
+        obj.refresh_from_db()
+        try:
+            operating.set_places(connection=obj, actor=_operator(request), **wanted)
+        except DatanikaError as error:
+            self.message_user(request, str(error), messages.ERROR)
 
     @admin.display(description="type", ordering="connector")
     def type_label(self, connection: Connection) -> str:
@@ -110,7 +120,10 @@ class DatasetTableAdmin(admin.ModelAdmin[DatasetTable]):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
 
 def _operator(request: HttpRequest) -> Actor:
     user: Any = request.user
-    return Actor.operator(user)
+    return Actor.operator(user, ip=client_ip(request))

@@ -8,6 +8,16 @@ urlpatterns = [
     path("connections/", api.ConnectionList.as_view(), name="api-connection-list"),
     path("connections/<slug:slug>/", api.ConnectionDetail.as_view(), name="api-connection-detail"),
     path(
+        "connections/<slug:slug>/grants/",
+        api.ConnectionGrants.as_view(),
+        name="api-connection-grants",
+    ),
+    path(
+        "connections/<slug:slug>/grants/<int:member>/",
+        api.ConnectionGrant.as_view(),
+        name="api-connection-grant",
+    ),
+    path(
         "connections/<slug:slug>/check/",
         api.ConnectionCheck.as_view(),
         name="api-connection-check",

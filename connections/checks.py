@@ -8,10 +8,10 @@ from typing import Any
 from django.utils.crypto import salted_hmac
 
 from common.access import Permission
-from connections import runner
+from connections import restrictions, runner
 from connections.connectors.registry import get_connector
 from connections.models import Connection
-from connections.services import checked_use_as, status_of, validate
+from connections.services import check_place, checked_use_as, status_of, validate
 from tenants.actors import Actor
 from tenants.models import Organization
 
@@ -34,9 +34,12 @@ def check_unsaved(
     stored: Connection | None = None,
 ) -> UnsavedCheck:
     """Try what is in the form, without saving anything."""
-    actor.require(Permission.EDIT)
+    actor.require(Permission.EDIT, on=stored)
     kind = get_connector(connector)
+    restrictions.check_offered(kind)
     config, secrets = validate(kind, values, stored=stored)
+    if stored:
+        check_place(stored, config, actor)
     role = checked_use_as(use_as, kind.capabilities)
     endpoint = {"connector": connector, "config": config, "secrets": secrets}
     stages = runner.check(organization, endpoint, role)

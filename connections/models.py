@@ -7,8 +7,10 @@ from django.utils import timezone
 
 from common.crypto import EncryptedJSONField
 from common.scoping import LIVE, OrganizationOwned, Trashable
+from connections import restrictions
 from connections.connectors.base import Connector
 from connections.connectors.registry import get_connector
+from connections.fingerprints import fingerprints_of
 
 
 class UseAs(models.TextChoices):
@@ -49,6 +51,11 @@ class Connection(Trashable):
 
     class Meta(Trashable.Meta):
         ordering = ["name", "pk"]
+        # With Django's own view_connection: what is shared with single people.
+        permissions = [
+            ("run_connection", "Can use connection"),
+            ("edit_connection", "Can edit connection"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["organization", "slug"], condition=LIVE, name="connection_slug_unique"
@@ -87,8 +94,20 @@ class Connection(Trashable):
         return bool(self.max_concurrent_runs) or not self.type.capabilities.shared_reading
 
     def as_endpoint(self) -> dict[str, Any]:
-        """The spec's view of it, secrets included: for a child's pipe only."""
+        """The spec's view of it, secrets included: for a child's pipe only.
+
+        Every use passes here, so that a type which operators have switched off is refused once for all.
+        """
+        restrictions.check_offered(self.type)
         return {"connector": self.connector, "config": self.config, "secrets": self.secrets}
+
+    def as_used(self) -> dict[str, Any]:
+        """What a run keeps of it: its settings, and of each secret a fingerprint."""
+        return {
+            "connector": self.connector,
+            "config": self.config,
+            "secrets": fingerprints_of(self.pk, self.secrets),
+        }
 
 
 class DatasetTable(OrganizationOwned):

@@ -12,6 +12,7 @@ import os
 import re
 import socket
 import stat
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -22,6 +23,8 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 PRIVATE_ALLOWED = "private-allowed"
 PUBLIC_ONLY = "public-only"
 
+#: Listings of one pattern, while a replace swaps directories under it, and the wait between them.
+LISTINGS, LISTING_SECONDS = 5, 0.05
 #: More files than this in one pattern is a mistake in the pattern far more often than a wish.
 MAX_FILES = 10_000
 
@@ -113,10 +116,10 @@ def expand_glob(
     """The files a path or pattern names, sorted, each judged as by ``resolve_path``.
 
     ``**`` stands for any number of directories. Hidden files are left out. A file that exists by
-    exactly that name wins over its reading as a pattern. Raises ``NotFound`` when nothing matches.
+    exactly that name wins over its reading as a pattern. Raises ``NotFound`` when nothing matches, and
+    ``TransientError`` when files vanish again and again while they are listed.
     """
     text = check_pattern(pattern, files_root=files_root, allowed_roots=allowed_roots)
-    roots = _real_roots(files_root, allowed_roots)
     if not has_glob(text) or (files_root / text).exists():
         real = resolve_path(text, files_root=files_root, allowed_roots=allowed_roots)
         if real.is_dir():
@@ -125,18 +128,42 @@ def expand_glob(
                 f'Name a file, or a pattern such as "{text.rstrip("/")}/*".',
             )
         return [real]
-    found = _matches(files_root / text, text)
-    if not found:
-        raise NotFound(
-            f'No file matches "{text}".',
+    found: list[Path] = []
+    for listing in range(LISTINGS):
+        found = _matches(files_root / text, text)
+        if not found and listing:
+            break
+        resolved = _judged(found, text, _real_roots(files_root, allowed_roots))
+        if resolved:
+            return resolved
+        # Nothing, or not all of it any more: a load may be putting another directory in the place.
+        time.sleep(LISTING_SECONDS)
+    if found:
+        raise TransientError(
+            f'The files of "{text}" change while they are listed.',
             field="path",
-            remedy="Check the pattern, or upload the files first.",
+            remedy="Run it again when nothing writes to them.",
         )
+    raise NotFound(
+        f'No file matches "{text}".',
+        field="path",
+        remedy="Check the pattern, or upload the files first.",
+    )
+
+
+def _judged(found: list[Path], text: str, roots: tuple[Path, ...]) -> list[Path]:
+    """The files behind the names, each judged; none where one of them has vanished since it was listed."""
     resolved: set[Path] = set()
     for match in found:
         real = _real(match, text)
         _require_inside(real, match.name, roots)
-        _require_plain(real, match.name, must_exist=True)
+        try:
+            _require_plain(real, match.name, must_exist=True)
+        except NotFound:
+            # A link that leads nowhere is no file that has vanished.
+            if match.is_symlink():
+                raise
+            return []
         resolved.add(real)
     return sorted(resolved)
 

@@ -1,13 +1,17 @@
 """Reading connections for pages and API."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
 from audit.models import AuditEvent
+from common.access import Permission
+from common.errors import NotFound
 from connections.models import Connection, UseAs
+from tenants.actors import Actor
 from tenants.models import Organization
 
 PAGE_SIZE = 50
@@ -31,6 +35,22 @@ class ConnectionPage:
     matching: int
     after: str = ""
     before: str = ""
+
+
+def connection_in_path(
+    organization: Organization, arguments: Mapping[str, Any]
+) -> QuerySet[Connection]:
+    """What a request to a page of one connection is about, for ``common.access.register_grantable``."""
+    return Connection.objects.for_organization(organization).filter(slug=arguments["slug"])
+
+
+def check_shown(connection: Connection, table: str, actor: Actor) -> None:
+    """``NotFound`` for a file that the connection does not name, for who sees nothing but the connection."""
+    if actor.can(Permission.VIEW) or not connection.type.capabilities.files:
+        return
+    pattern, path = (str(text).split("/") for text in (connection.config.get("path", ""), table))
+    if len(pattern) != len(path) or not all(map(fnmatchcase, path, pattern)):
+        raise NotFound(f"This connection has no file {table!r}.", field="table")
 
 
 def by_role(rows: QuerySet[Connection], role: str) -> QuerySet[Connection]:
@@ -95,3 +115,20 @@ def _start(rows: list[Connection], after: str, before: str) -> int:
     if before in slugs:
         return max(0, slugs.index(before) - PAGE_SIZE)
     return 0
+
+
+def differing_secrets(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
+    """Name → ``given``, ``gone`` or ``changed``, told from fingerprints (``Connection.as_used``) alone.
+
+    Fingerprints of two keys differ whatever the secret is, so they tell nothing.
+    """
+    found: dict[str, str] = {}
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name, ""), after.get(name, "")
+        if not new:
+            found[name] = "gone"
+        elif not old:
+            found[name] = "given"
+        elif old != new and old.partition(".")[0] == new.partition(".")[0]:
+            found[name] = "changed"
+    return found

@@ -17,11 +17,12 @@ from audit.actions import AuditAction
 from common.access import Permission
 from common.errors import NotFound, UserError
 from common.scoping import unique_slug
-from connections import runner
+from connections import restrictions, runner
 from connections.connectors.base import Capabilities, Connector
 from connections.connectors.registry import get_connector
 from connections.errors import ConnectionInTrash, ConnectionInUse, FileRefused, InvalidConfiguration
 from connections.models import CheckStatus, Connection, DatasetTable, UseAs
+from connections.sniffing import check_content
 from tenants.actors import Actor
 from tenants.models import Organization
 
@@ -53,8 +54,10 @@ def validate(
         if kept.get(name):
             form.fields[name].required = False
     if not form.is_valid():
+        found = form.errors.as_data()
         raise InvalidConfiguration(
-            {f: [str(e) for e in errors] for f, errors in form.errors.items()}
+            {f: [str(e) for e in errors] for f, errors in form.errors.items()},
+            {f: str(errors[0].code) for f, errors in found.items() if errors[0].code},
         )
     config = {k: v for k, v in form.cleaned_data.items() if k not in form.secret_fields}
     given = {k: form.cleaned_data[k] for k in form.secret_fields if form.cleaned_data.get(k)}
@@ -80,6 +83,7 @@ def create_connection(
     """A new connection. Works without a check: a system may be down while it is described."""
     actor.require(Permission.EDIT)
     kind = get_connector(connector)
+    restrictions.check_offered(kind)
     config, secrets = validate(kind, values)
     connection = Connection(
         organization=organization,
@@ -106,9 +110,10 @@ def update_connection(
     *, connection: Connection, actor: Actor, name: str, values: dict[str, Any], use_as: str = ""
 ) -> Connection:
     """Change name and settings; the last check no longer speaks for the new ones."""
-    actor.require(Permission.EDIT)
+    actor.require(Permission.EDIT, on=connection)
     kind = connection.type
     config, secrets = validate(kind, values, stored=connection)
+    check_place(connection, config, actor)
     before = {"name": connection.name, **connection.config, **connection.secrets}
     changed = (config, secrets) != (connection.config, connection.secrets)
     connection.name = _name(name)
@@ -126,12 +131,40 @@ def update_connection(
         target=connection,
         changes=audit.difference(before, after, secret=kind.form_class.secret_fields),
     )
+    _record_secrets(connection, actor, before, after)
     return connection
+
+
+def _record_secrets(
+    connection: Connection, actor: Actor, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    """Which secrets are others now, never what they are: an event that can be looked for."""
+    names = sorted(connection.type.form_class.secret_fields)
+    if changed := [name for name in names if before.get(name) != after.get(name)]:
+        audit.record(
+            organization=connection.organization,
+            actor=actor,
+            action=AuditAction.CONNECTION_SECRETS_CHANGED,
+            target=connection,
+            changes={"fields": [None, changed]},
+        )
+
+
+def check_place(connection: Connection, config: dict[str, Any], actor: Actor) -> None:
+    """``InvalidConfiguration`` for another file, unless the actor may edit all connections.
+
+    A path needs no password: who was given one connection would reach every file of the organization.
+    """
+    moved = config.get("path") != connection.config.get("path")
+    if moved and connection.type.capabilities.local and not actor.can(Permission.EDIT):
+        raise InvalidConfiguration(
+            {"path": ["Only editors of the organization let a connection read another file."]}
+        )
 
 
 def check_connection(*, connection: Connection, actor: Actor) -> list[dict[str, Any]]:
     """Try a saved connection and remember how it went; the stages, also when one failed."""
-    actor.require(Permission.EDIT)
+    actor.require(Permission.RUN, on=connection)
     stages = runner.check(connection.organization, connection.as_endpoint(), connection.use_as)
     with transaction.atomic():
         connection.check_status = status_of(stages)
@@ -159,6 +192,7 @@ def status_of(stages: Iterable[dict[str, Any]]) -> CheckStatus:
 def duplicate_connection(*, connection: Connection, actor: Actor) -> Connection:
     """A copy under a new name. The secrets are copied here and pass no browser."""
     actor.require(Permission.EDIT)
+    restrictions.check_offered(connection.type)
     name = f"{connection.name[:75]} copy"
     copy = Connection(
         organization=connection.organization,
@@ -189,7 +223,7 @@ def duplicate_connection(*, connection: Connection, actor: Actor) -> Connection:
 @transaction.atomic
 def delete_connection(*, connection: Connection, actor: Actor, users: list[str]) -> None:
     """Put it in the trash. ``users`` names what still uses it; then it is refused."""
-    actor.require(Permission.EDIT)
+    actor.require(Permission.EDIT, on=connection)
     if users:
         raise ConnectionInUse(
             f"“{connection.name}” is used by {', '.join(users[:5])}.",
@@ -206,7 +240,7 @@ def delete_connection(*, connection: Connection, actor: Actor, users: list[str])
 
 @transaction.atomic
 def restore_connection(*, connection: Connection, actor: Actor) -> Connection:
-    actor.require(Permission.EDIT)
+    actor.require(Permission.EDIT, on=connection)
     connection.slug = _slug(connection.organization, connection.slug, fallback=connection.connector)
     connection.deleted_at = None
     connection.save(update_fields=["deleted_at", "slug"])
@@ -235,18 +269,19 @@ def store_upload(
     The file appears under its name only when it is whole: a broken upload or a full disk leaves what was there.
     """
     actor.require(Permission.EDIT)
-    if not _FILE_NAME.match(name):
+    if not _FILE_NAME.fullmatch(name):
         raise FileRefused(
             f"The file name {name!r} has characters that are not allowed.",
             field="file",
             remedy="Use letters, digits, spaces, dots, dashes and underscores.",
         )
-    if size > settings.MAX_UPLOAD_BYTES:
+    if size > restrictions.max_upload_bytes():
         raise FileRefused(
-            f"The file is larger than {settings.MAX_UPLOAD_BYTES // 1024**2} MB.",
+            f"The file is larger than {restrictions.max_upload_mb()} MB.",
             field="file",
             remedy="Compress it (.gz), or put it into the files directory on the server.",
         )
+    check_content(name, content)
     folder = runner.files_root(organization) / UPLOADS
     folder.mkdir(exist_ok=True)
     part = folder / f".{name}.part"

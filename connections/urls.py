@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from connections import views_detail, views_files, views_form, views_list
+from connections import views_detail, views_files, views_form, views_list, views_sharing
 
 app_name = "connections"
 
@@ -22,6 +22,13 @@ urlpatterns = [
     path("<slug:slug>/check/", views_detail.connection_check, name="connection-check"),
     path("<slug:slug>/duplicate/", views_detail.connection_duplicate, name="connection-duplicate"),
     path("<slug:slug>/delete/", views_detail.connection_delete, name="connection-delete"),
+    path("<slug:slug>/sharing/", views_sharing.connection_sharing, name="connection-sharing"),
+    path("<slug:slug>/sharing/give/", views_sharing.connection_share, name="connection-share"),
+    path(
+        "<slug:slug>/sharing/<int:member>/take/",
+        views_sharing.connection_unshare,
+        name="connection-unshare",
+    ),
     path("<slug:slug>/catalog/", views_detail.connection_catalog, name="connection-catalog"),
     path("<slug:slug>/table/", views_detail.connection_table, name="connection-table"),
 ]

@@ -3,7 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
+from common.access import Permission
 from connections.models import Connection
+from tenants.actors import Actor
 from tenants.models import Organization
 
 
@@ -37,6 +41,14 @@ def register(kind: str, source: UsageSource) -> None:
 def uses_of(connection: Connection) -> list[Use]:
     """Everything that uses the connection and is not in the trash."""
     return [use for source in _sources.values() for use in source.of(connection)]
+
+
+def uses_for(actor: Actor, connection: Connection) -> list[Use]:
+    """The same as far as the actor may know the names: for a guest, only that there is something."""
+    found = uses_of(connection)
+    if not found or actor.can(Permission.VIEW):
+        return found
+    return [Use(found[0].kind, _("others of the organization"), "")]
 
 
 def summaries(organization: Organization) -> dict[int, str]:

@@ -26,7 +26,7 @@ _ROLE_KEYS = ("q", "schema")
 
 
 @require_GET
-@requires(Permission.VIEW)
+@requires(Permission.VIEW, grantable="connection")
 def connection_detail(request: OrganizationRequest, slug: str) -> HttpResponse:
     connection = _get(request, slug)
     sees_audit = request.actor.can(Permission.VIEW_AUDIT)
@@ -34,14 +34,14 @@ def connection_detail(request: OrganizationRequest, slug: str) -> HttpResponse:
         **_shown(request, connection),
         "settings": _settings(connection),
         "stored_secrets": sorted(key for key, value in connection.secrets.items() if value),
-        "uses": usage.uses_of(connection),
+        "uses": usage.uses_for(request.actor, connection),
         "changes": selectors.changes_of(connection) if sees_audit else None,
     }
     return render_page(request, DETAIL, context, partial="check")
 
 
 @require_POST
-@requires(Permission.EDIT)
+@requires(Permission.RUN, grantable="connection")
 def connection_check(request: OrganizationRequest, slug: str) -> HttpResponse:
     """Try the saved connection. ``show=row`` answers the cell of the list, else the card of the page."""
     connection = _get(request, slug)
@@ -77,11 +77,11 @@ def connection_duplicate(request: OrganizationRequest, slug: str) -> HttpRespons
 
 
 @require_http_methods(["GET", "POST"])
-@requires(Permission.EDIT)
+@requires(Permission.EDIT, grantable="connection")
 def connection_delete(request: OrganizationRequest, slug: str) -> HttpResponse:
     """Asks on GET, the way without script; refused while something uses it."""
     connection = _get(request, slug)
-    uses = usage.uses_of(connection)
+    uses = usage.uses_for(request.actor, connection)
     if request.method == "POST":
         try:
             services.delete_connection(
@@ -95,7 +95,7 @@ def connection_delete(request: OrganizationRequest, slug: str) -> HttpResponse:
 
 
 @require_GET
-@requires(Permission.VIEW)
+@requires(Permission.VIEW, grantable="connection")
 def connection_catalog(request: OrganizationRequest, slug: str) -> HttpResponse:
     """Its tables or files, 50 at a time, found by ``q`` and ``schema``."""
     connection = _get(request, slug)
@@ -127,7 +127,7 @@ def connection_catalog(request: OrganizationRequest, slug: str) -> HttpResponse:
 
 
 @require_GET
-@requires(Permission.VIEW)
+@requires(Permission.VIEW, grantable="connection")
 def connection_table(request: OrganizationRequest, slug: str) -> HttpResponse:
     """The columns of one table."""
     connection = _get(request, slug)
@@ -135,6 +135,7 @@ def connection_table(request: OrganizationRequest, slug: str) -> HttpResponse:
     problem: DatanikaError | None = None
     table: dict[str, Any] | None = None
     try:
+        selectors.check_shown(connection, name, request.actor)
         table = runner.describe(connection, schema=schema, table=name)
     except DatanikaError as error:
         problem = error
@@ -153,7 +154,9 @@ def _shown(request: OrganizationRequest, connection: Connection) -> dict[str, An
     return {
         "connection": connection,
         "connector": connection.type,
-        "can_edit": request.actor.can(Permission.EDIT),
+        "can_edit": request.actor.can(Permission.EDIT, on=connection),
+        "can_test": request.actor.can(Permission.RUN, on=connection),
+        "builds": request.actor.can(Permission.EDIT),
     }
 
 

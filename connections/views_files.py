@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from fnmatch import fnmatch
 from typing import Any
 
-from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -12,9 +11,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from common.access import OrganizationRequest, Permission, requires
+from common.bodies import takes_files
 from common.errors import NotFound, UserError
 from common.http import render_page, say
-from connections import services
+from connections import restrictions, services
 from connections.errors import FileRefused
 from connections.models import Connection
 
@@ -28,6 +28,7 @@ def file_list(request: OrganizationRequest) -> HttpResponse:
     return _show(request)
 
 
+@takes_files(restrictions.max_upload_bytes)
 @require_POST
 @requires(Permission.EDIT)
 def file_create(request: OrganizationRequest) -> HttpResponse:
@@ -74,7 +75,7 @@ def _show(request: OrganizationRequest, *, error: str = "", status: int = 200) -
         "q": text,
         "files": [file for file in files if text.lower() in file["name"].lower()],
         "total": len(files),
-        "limit_mb": settings.MAX_UPLOAD_BYTES // 1024**2,
+        "limit_mb": restrictions.max_upload_mb(),
         "error": error,
         "can_edit": request.actor.can(Permission.EDIT),
     }

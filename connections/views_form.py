@@ -12,9 +12,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from common.access import OrganizationRequest, Permission, requires
+from common.bodies import takes_files
 from common.errors import DatanikaError
 from common.http import get_or_404, render_page, say, wants_partial, warn
-from connections import checks, services
+from connections import checks, restrictions, services
 from connections.connectors.base import Connector, ConnectorForm
 from connections.connectors.registry import get_connector
 from connections.errors import InvalidConfiguration
@@ -45,15 +46,19 @@ class FormPage:
     status: int = 200
 
 
+@takes_files(restrictions.max_upload_bytes)
 @require_http_methods(["GET", "POST"])
 @requires(Permission.EDIT)
 def connection_create_details(request: OrganizationRequest, connector: str) -> HttpResponse:
     """Second step of a new connection: its settings."""
-    return _serve(request, get_connector(connector), None)
+    kind = get_connector(connector)
+    restrictions.check_offered(kind)
+    return _serve(request, kind, None)
 
 
+@takes_files(restrictions.max_upload_bytes)
 @require_http_methods(["GET", "POST"])
-@requires(Permission.EDIT)
+@requires(Permission.EDIT, grantable="connection")
 def connection_update(request: OrganizationRequest, slug: str) -> HttpResponse:
     connection = get_or_404(
         Connection.objects.for_organization(request.organization).select_related("organization"),
@@ -212,6 +217,7 @@ def _show(request: OrganizationRequest, page: FormPage, *, partial: str) -> Http
         "connection": connection,
         "verdict": services.status_of(page.stages) if page.stages else "",
         "dropped": dropped_secrets(page.form) if not wants_partial(request) else [],
+        "may_upload": request.actor.can(Permission.EDIT),
         "files": files[:SHOWN_FILES],
         "file_count": len(files),
         "cancel_url": cancel,
@@ -228,7 +234,7 @@ def _steps(organization: str, page: FormPage) -> list[dict[str, Any]]:
 
 
 def _files(request: OrganizationRequest, connector: Connector) -> list[dict[str, Any]]:
-    if not connector.capabilities.local:
+    if not connector.capabilities.local or not request.actor.can(Permission.EDIT):
         return []
     files = services.list_files(request.organization)
     return sorted(files, key=lambda file: -file["modified"])

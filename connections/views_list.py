@@ -12,9 +12,8 @@ from django.views.decorators.http import require_GET
 
 from common.access import OrganizationRequest, Permission, requires
 from common.http import render_page
-from connections import selectors, usage
+from connections import restrictions, selectors, usage
 from connections.connectors.base import Connector
-from connections.connectors.registry import all_connectors
 from connections.models import Connection, UseAs
 
 LIST = "connections/connection_list.html"
@@ -25,6 +24,8 @@ TYPES = "connections/connection_types.html"
 class Row:
     connection: Connection
     used_by: str
+    can_test: bool
+    can_edit: bool
 
 
 @require_GET
@@ -44,7 +45,7 @@ def connection_list(request: OrganizationRequest) -> HttpResponse:
     kept = {key: asked[key] for key in ("q", "role", "sort") if asked[key]}
     context = {
         **asked,
-        "rows": [Row(row, used.get(row.pk, "")) for row in page.rows],
+        "rows": [_row(request, row, used.get(row.pk, "")) for row in page.rows],
         "roles": _role_segments(page.counts, kept),
         "count_text": _count_text(page),
         "next_url": f"?{urlencode({**kept, 'after': page.after})}" if page.after else "",
@@ -54,13 +55,22 @@ def connection_list(request: OrganizationRequest) -> HttpResponse:
     return render_page(request, LIST, context, partial="table")
 
 
+def _row(request: OrganizationRequest, connection: Connection, used_by: str) -> Row:
+    return Row(
+        connection,
+        used_by,
+        can_test=request.actor.can(Permission.RUN, on=connection),
+        can_edit=request.actor.can(Permission.EDIT, on=connection),
+    )
+
+
 @require_GET
 @requires(Permission.EDIT)
 def connection_create(request: OrganizationRequest) -> HttpResponse:
     """First step of a new connection: the type."""
     role = request.GET.get("role", "")
     groups: MultiValueDict[str, Connector] = MultiValueDict()
-    for connector in all_connectors().values():
+    for connector in restrictions.offered_connectors():
         if _can_be(connector, role):
             groups.appendlist(str(connector.category), connector)
     words = {"": _("All"), "source": _("Can be a source"), "destination": _("Can be a destination")}

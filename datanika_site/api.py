@@ -4,19 +4,27 @@ from functools import lru_cache
 from typing import ClassVar, cast
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from audit.api import AuditEventSerializer, AuditQuerySerializer
-from audit.selectors import Filters, events_of
+from audit.api import (
+    AuditEventSerializer,
+    AuditExportSerializer,
+    AuditQuerySerializer,
+    filters_of,
+)
+from audit.exports import Shape
+from audit.responses import export_response
+from audit.selectors import events_of
 from common.access import Permission, Role
 from common.ui.shell import NavGroup
 from datanika_site.api_reference import Group, build_groups
@@ -103,10 +111,31 @@ class AuditEventList(OrganizationAPIView):
     )
     def get(self, request: Request) -> Response:
         """What happened in the organization, the newest first. For owners and admins."""
-        wanted = dict(self.query(AuditQuerySerializer))
-        filters = Filters(text=wanted.pop("q", ""), **wanted)
-        rows = events_of(self.organization, filters)
+        rows = events_of(self.organization, filters_of(self.query(AuditQuerySerializer)))
         return self.page(rows, AuditEventSerializer, ordering=("-at", "-pk"))
+
+
+class AuditExport(OrganizationAPIView):
+    required: ClassVar = {"GET": Permission.VIEW_AUDIT}
+
+    @extend_schema(
+        summary="The audit log as a file",
+        parameters=[AuditExportSerializer],
+        responses={
+            (200, "application/x-ndjson"): OpenApiTypes.STR,
+            (200, "text/csv"): OpenApiTypes.STR,
+        },
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """Everything that passes the filters, the newest first, made while it is sent. It is an event itself."""
+        wanted = self.query(AuditExportSerializer)
+        return export_response(
+            request._request,
+            organization=self.organization,
+            actor=self.actor,
+            filters=filters_of(wanted),
+            shape=Shape(wanted["as"]),
+        )
 
 
 @require_GET

@@ -127,7 +127,7 @@ class HandOver(OrganizationAPIView):
 
 
 class Leave(OrganizationAPIView):
-    required: ClassVar = {"POST": Permission.VIEW}
+    required: ClassVar = {"POST": Permission.BELONG}
     at_rest: ClassVar = ("POST",)
 
     @extend_schema(summary="Leave an organization", request=None, responses={204: None}, tags=_TAGS)

@@ -19,6 +19,7 @@ organization_urls: list[URLPattern | URLResolver] = [
     path("", include("tenants.api_urls")),
     # The log stands below the tenants in the layers, so its view is put together here.
     path("audit-events/", api.AuditEventList.as_view(), name="api-audit-event-list"),
+    path("audit-events/export/", api.AuditExport.as_view(), name="api-audit-export"),
 ]
 
 urlpatterns = [

@@ -14,6 +14,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "datanika_site.settings")
 
 TRANSPORT_ALIASES["files"] = "datanika_site.file_broker:Transport"
 
+# Its receivers are connected by being imported.
+__import__("datanika_site.outages")
+
 app = Celery("datanika")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -12,8 +12,10 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import OperationalError
 from kombu.exceptions import OperationalError as BrokerError
 
+from audit import database as audit_database
 from common import row_security
 from common.children.box import active_protections
+from common.crypto import encryption_keys
 from common.errors import DatanikaError
 from connections import runner
 from datanika_site import operations
@@ -27,8 +29,8 @@ LEAST_GIB = 0.2
 MOST_THREADS = 1
 
 
-def findings() -> Iterator[Finding]:
-    """Everything, the cheap things first."""
+def findings(*, with_engines: bool = True) -> Iterator[Finding]:
+    """Everything, the cheap things first; the engines take seconds to start."""
     yield Finding("Python", "ok", ".".join(str(part) for part in sys.version_info[:3]))
     yield Finding("Mode", "ok", "embedded" if settings.EMBEDDED else "distributed")
     yield _keys()
@@ -38,17 +40,22 @@ def findings() -> Iterator[Finding]:
     for protection in active_protections():
         status = "ok" if protection.active else "warn"
         yield Finding(f"Sandbox: {protection.name}", status, protection.detail)
-    yield from _engines()
+    if with_engines:
+        yield from _engines()
 
 
 def _keys() -> Finding:
-    text = (
-        f"{len(settings.CREDENTIAL_ENCRYPTION_KEYS)} encryption key(s), from {settings.KEYS_SOURCE}"
-    )
+    count = len(encryption_keys())
+    text = f"{count} encryption key(s), from {settings.KEYS_SOURCE}"
+    if count > 1:
+        remedy = "See what hangs on the older: datanika rotate_encryption_key --check"
+        return Finding("Keys", "ok", text, remedy)
     return Finding("Keys", "ok", text)
 
 
 def _disk() -> Finding:
+    # Made by the first who needs it; a page may ask before.
+    Path(settings.DATA_DIR).mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(Path(settings.DATA_DIR)).free / 1024**3
     text = f"{free:.1f} GiB free in the data directory"
     if free < LEAST_GIB:
@@ -78,6 +85,7 @@ def _database() -> Iterator[Finding]:
         yield Finding("Migrations", "failed", text, "Run: datanika migrate")
     else:
         yield Finding("Migrations", "ok", "all applied")
+        yield _audit_log()
         yield from operations.findings()
 
 
@@ -90,6 +98,13 @@ def _row_security(connection: BaseDatabaseWrapper) -> Finding:
         remedy = "Let a role without these rights own the database: docs/row-security.md."
         return Finding("Row-level security", "warn", text, remedy)
     return Finding("Row-level security", "ok", "each organization sees only its own rows")
+
+
+def _audit_log() -> Finding:
+    if not audit_database.is_installed():
+        text = "triggers that link events and refuse changes are missing"
+        return Finding("Audit log", "failed", text, "Run: datanika migrate")
+    return Finding("Audit log", "ok", "append-only; datanika verify_audit verifies it")
 
 
 def _broker() -> Finding:

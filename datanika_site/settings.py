@@ -10,6 +10,7 @@ import django_stubs_ext
 from csp.constants import NONE, SELF
 
 from datanika_site import env as environment
+from datanika_site import keys as key_store
 
 django_stubs_ext.monkeypatch()
 
@@ -23,11 +24,14 @@ EMBEDDED = not environment.secret("DATABASE_URL")
 DEBUG = environment.env.bool("DATANIKA_DEBUG", default=False)
 SHOW_KIT = environment.env.bool("DATANIKA_SHOW_KIT", default=DEBUG)
 
-_keys = environment.keys(DATA_DIR, embedded=EMBEDDED)
+_keys = key_store.load(DATA_DIR, embedded=EMBEDDED)
 SECRET_KEY = _keys.secret_key
 CREDENTIAL_ENCRYPTION_KEYS = _keys.encryption_keys
+#: Where keys come from a file, a running process learns of new ones by this.
+READ_ENCRYPTION_KEYS = _keys.read_again
+ENCRYPTION_KEYS_ARE_OWN = _keys.are_own
 #: What hashed columns depend on; it has to outlive rotations, which put a new key before the old ones.
-HASHING_SECRET = environment.hashing_secret(_keys.encryption_keys)
+HASHING_SECRET = _keys.hashing_secret
 KEYS_SOURCE = _keys.source
 
 ALLOWED_HOSTS = environment.env.list(
@@ -39,7 +43,7 @@ CSRF_TRUSTED_ORIGINS = [BASE_URL]
 _https = BASE_URL.startswith("https://")
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "datanika_site.admin_config.OperatorAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -73,9 +77,14 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    # Before what serves static files, so that those have the headers too.
+    "common.headers.HeadersMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "common.middleware.RequestIdMiddleware",
-    "csp.middleware.CSPMiddleware",
+    # Before the check of the CSRF token, which reads forms to their end.
+    "common.bodies.BodyLimitMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -85,7 +94,10 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "tenants.middleware.OrganizationMiddleware",
+    "tenants.entering.OperatorEntryMiddleware",
+    "tenants.sessions.SessionsMiddleware",
     "common.middleware.UserErrorMiddleware",
+    "audit.middleware.RefusalMiddleware",
 ]
 
 ROOT_URLCONF = "datanika_site.urls"
@@ -128,12 +140,17 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
         "OPTIONS": {"min_length": 10},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "tenants.passwords.LengthBound"},
+    {"NAME": "tenants.passwords.DifferentCharacters"},
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
@@ -142,6 +159,7 @@ LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+# Not for everybody alike: tenants.sign_in_stages asks those for a proof who signed up by themselves.
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "tenants.adapter.AccountAdapter"
 ACCOUNT_FORMS = {
@@ -150,8 +168,25 @@ ACCOUNT_FORMS = {
     "reset_password": "tenants.sign_in_forms.PasswordResetForm",
     "reset_password_from_key": "tenants.sign_in_forms.NewPasswordForm",
 }
-# The failed are counted by address and by who asks; the rest only by who asks.
-ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "10/m/ip,5/5m/key"}
+# What each door is: tenants.doors. The key is the account, invitation or link that is tried.
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip,5/5m/key",
+    "signup": "20/m/ip,5/h/key",
+    "confirm_email": "20/m/ip,1/3m/key",
+    "link": "30/m/ip,20/5m/key",
+    "reset_password": "20/m/ip,5/m/key,10/h/key",
+    "reset_password_from_key": "20/m/ip",
+    "reset_key": "30/m/ip,20/5m/key",
+    "invitation": "30/m/ip,20/5m/key",
+    "change_password": "5/m/user",
+    "manage_email": "5/m/user",
+    "reauthenticate": "10/m/user",
+    "exchange": "60/m/ip",
+    "api_key": "60/m/ip",
+}
+# allauth's own writes down an address nobody has to prove whenever a link is asked for.
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "django.contrib.auth.tokens.PasswordResetTokenGenerator"  # noqa: S105
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
@@ -165,6 +200,11 @@ SOCIALACCOUNT_LOGIN_ON_GET = False
 SOCIALACCOUNT_QUERY_EMAIL = True
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 
+# allauth keeps second factors and asks for them; whether one may be set up is decided by our service.
+MFA_ADAPTER = "tenants.second_factor.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+
 # Object grants for a single pipeline or connection; nobody acts as "anonymous".
 ANONYMOUS_USER_NAME = None
 GUARDIAN_MONKEY_PATCH_USER = False
@@ -174,6 +214,9 @@ EMAIL_BACKEND = environment.env.str(
 )
 if environment.secret("DATANIKA_EMAIL_URL"):
     vars().update(environment.env.email_url_config(environment.secret("DATANIKA_EMAIL_URL")))
+#: Where mail goes while operators have saved no server in the platform settings.
+MAIL_BACKEND_OF_ENVIRONMENT = EMAIL_BACKEND
+EMAIL_BACKEND = "tenants.platform_mail.PlatformMailBackend"
 DEFAULT_FROM_EMAIL = environment.env.str("DATANIKA_MAIL_FROM", default="datanika@localhost")
 
 LANGUAGE_CODE = "en"
@@ -203,6 +246,13 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _https else None
 SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
+SECURE_SSL_REDIRECT = _https
+# Health checks come from inside, without TLS and without the proxy that speaks it.
+SECURE_REDIRECT_EXEMPT = [r"^healthz/$", r"^static/"]
+# HSTS for subdomains, and the browsers' own lists, bind names beside ours: that is for who owns the domain to decide,
+# at the proxy. Everything else of `check --deploy` has to be in order.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+CSRF_FAILURE_VIEW = "datanika_site.views_refused.csrf_failure"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -233,7 +283,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["common.api_json.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "common.api.exception_handler",
     "DEFAULT_PAGINATION_CLASS": "common.api.CursorPagination",
@@ -256,6 +306,10 @@ SPECTACULAR_SETTINGS = {
         "AlertChannelKindEnum": "alerts.models.ChannelKind",
         "AlertDeliveryStatusEnum": "alerts.models.DeliveryStatus",
     },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "common.api_schema.with_problems",
+    ],
 }
 
 # ---- runs ---------------------------------------------------------------------------------------

@@ -12,10 +12,11 @@ from common.access import Permission
 from common.counting import counts_of
 from common.ui.shell import Shell, ShellMembership, build_goto, build_nav
 from connections.models import Connection
-from orchestration.models import ACTIVE_STATUSES, Run, Schedule
+from orchestration.models import IS_ACTIVE, Run, Schedule
 from pipelines.models import Pipeline
 from tenants.actors import Actor
 from tenants.models import Membership, Organization, User
+from tenants.selectors import platform_settings
 from transforms.models import Transformation
 
 THEMES = ("light", "dark")
@@ -44,6 +45,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "theme": cookie if cookie in THEMES else "",
         "theme_url": reverse("theme"),
         "hotkeys": True,
+        "banner": platform_settings().banner,
     }
     organization = getattr(request, "organization", None)
     if organization is None or not request.user.is_authenticated:
@@ -57,12 +59,12 @@ def shell(request: HttpRequest) -> dict[str, Any]:
             "name": organization.name,
             "slug": organization.slug,
             "mark": organization.initials,
-            "url": urls["overview"],
+            "url": urls.get("overview") or urls["shared"],
         },
         "role": actor.role.title(),
         "memberships": _memberships(user, organization),
         "new_organization_url": reverse("tenants:organization-create"),
-        "nav": build_nav(urls, _counts(organization), {"runs": "run", "alerts": "bad"}),
+        "nav": build_nav(urls, {} if "shared" in urls else _counts(organization), {"runs": "run", "alerts": "bad"}),
         "active": _active(request),
         "user": {
             "name": user.display_name,
@@ -72,12 +74,19 @@ def shell(request: HttpRequest) -> dict[str, Any]:
             "sign_out_url": reverse("account_logout"),
         },
         "goto": build_goto(urls),
-        "palette_url": reverse("orchestration:palette", args=[organization.slug]),
+        "palette_url": ""
+        if "shared" in urls
+        else reverse("orchestration:palette", args=[organization.slug]),
     }
-    return {"shell": full, "actor": actor, "organization": organization}
+    # A guest is shown no way to lists that would refuse them.
+    sees_all = actor.can(Permission.VIEW)
+    return {"shell": full, "actor": actor, "organization": organization, "sees_all": sees_all}
 
 
 def _urls(organization: Organization, actor: Actor) -> dict[str, str]:
+    if not actor.can(Permission.VIEW):
+        # A guest has one place; what else there is, and how much of it, is not told.
+        return {"shared": reverse("tenants:shared-list", args=[organization.slug])}
     return {
         key: reverse(name, args=[organization.slug])
         for key, (name, permission) in _PLACES.items()
@@ -108,7 +117,7 @@ def _counts(organization: Organization) -> dict[str, int]:
             "pipelines": Pipeline.objects.for_organization(organization).order_by(),
             "transformations": Transformation.objects.for_organization(organization).order_by(),
             "schedules": Schedule.objects.for_organization(organization).order_by(),
-            "runs": runs.filter(status__in=ACTIVE_STATUSES).order_by(),
+            "runs": runs.filter(IS_ACTIVE).order_by(),
             "alerts": told_incidents(organization).order_by(),
         }
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, OuterRef, Subquery
 
-from orchestration.models import ACTIVE_STATUSES, Run, RunStep, Status
+from orchestration.models import IS_ACTIVE, Run, RunStep, Status
 from tenants.models import Organization
 
 SHOWN_RUNNING = SHOWN_QUEUED = 5
@@ -22,7 +22,7 @@ class Activity:
 
 
 def activity(organization: Organization) -> Activity:
-    rows = Run.objects.for_organization(organization).filter(status__in=ACTIVE_STATUSES).order_by()
+    rows = Run.objects.for_organization(organization).filter(IS_ACTIVE).order_by()
     counted = dict(rows.values_list("status").annotate(Count("pk")))
     slim = rows.defer("capsule", "error")
     running = slim.filter(status=Status.RUNNING).order_by("-number")[:SHOWN_RUNNING]

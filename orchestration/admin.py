@@ -4,7 +4,14 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django_celery_beat.models import (
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
 
 from common.errors import DatanikaError
 from orchestration import admin_operators, admin_problems, services
@@ -19,6 +26,8 @@ from orchestration.models import (
     RunStepResult,
     Schedule,
 )
+from orchestration.services.stuck import requeue_step
+from tenants.services import note_entry
 
 __all__ = ["admin_operators", "admin_problems"]
 
@@ -29,9 +38,6 @@ class NodeAdmin(ReadOnlyAdmin):
     list_filter = ("organization",)
     list_select_related = ("organization", "pipeline", "transformation")
     search_fields = ("pipeline__slug", "transformation__name")
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Dependency)
@@ -49,7 +55,9 @@ class DependencyAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(admin.ModelAdmin[Schedule]):
+class ScheduleAdmin(ReadOnlyAdmin):
+    """What it says is changed on the pages of its organization, where the times that follow from it are."""
+
     list_display = (
         "name",
         "organization",
@@ -64,32 +72,13 @@ class ScheduleAdmin(admin.ModelAdmin[Schedule]):
     list_filter = ("is_active", "missed", "overlap", "organization")
     list_select_related = ("organization", "crontab")
     search_fields = ("name", "slug", "select")
-    raw_id_fields = ("node", "organization", "crontab")
-    # Times are derived from the expression, which the pages change together with them.
-    readonly_fields = (
-        "organization",
-        "slug",
-        "node",
-        "crontab",
-        "is_active",
-        "starts_at",
-        "ends_at",
-        "next_run_at",
-        "last_run_at",
-        "note",
-        "created_at",
-        "deleted_at",
-    )
     actions = ("pause", "resume")
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @admin.action(description="Pause")
+    @admin.action(description="Pause", permissions=["operate"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
         self._set_active(request, queryset, active=False)
 
-    @admin.action(description="Resume")
+    @admin.action(description="Resume", permissions=["operate"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
         self._set_active(request, queryset, active=True)
 
@@ -147,7 +136,7 @@ class RunAdmin(ReadOnlyAdmin):
     inlines = (RunStepInline,)
     actions = ("cancel", "requeue")
 
-    @admin.action(description="Cancel")
+    @admin.action(description="Cancel", permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
         for run in queryset.select_related("organization"):
             try:
@@ -157,7 +146,9 @@ class RunAdmin(ReadOnlyAdmin):
             else:
                 self.message_user(request, f"{run} of {run.organization} is being cancelled.")
 
-    @admin.action(description="Run again (a new run with today's configuration)")
+    @admin.action(
+        description="Run again (a new run with today's configuration)", permissions=["operate"]
+    )
     def requeue(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
         for run in queryset.select_related("organization"):
             try:
@@ -188,6 +179,19 @@ class RunStepAdmin(ReadOnlyAdmin):
     search_fields = ("name", "worker", "error_code", "=run__number")
     exclude = ("lease_token",)
     inlines = (AttemptInline,)
+    actions = ("requeue",)
+
+    @admin.action(
+        description="Take from its worker and put back into the queue", permissions=["operate"]
+    )
+    def requeue(self, request: HttpRequest, queryset: QuerySet[RunStep]) -> None:
+        for step in queryset.select_related("run", "organization"):
+            try:
+                requeue_step(step=step, actor=operator(request))
+            except DatanikaError as error:
+                self.message_user(request, str(error), messages.WARNING)
+            else:
+                self.message_user(request, f"{step} of {step.organization} is back in the queue.")
 
 
 @admin.register(RunStepResult)
@@ -209,9 +213,40 @@ class RunStepResultAdmin(ReadOnlyAdmin):
 
 @admin.register(RunLogLine)
 class RunLogLineAdmin(ReadOnlyAdmin):
-    """Searched by the number of the run; the text of a log is searched on the page of its run."""
+    """Searched by the number of the run; the text of a log is searched on the page of its run.
 
-    list_display = ("run", "number", "at", "level", "scope", "text")
-    list_select_related = ("run",)
+    Without a search it tells that there are lines, not what they say.
+    """
+
+    list_display = ("run", "organization", "number", "at", "level", "scope", "text")
+    list_select_related = ("run", "organization")
     search_fields = ("=run__number",)
-    search_help_text = "Number of the run."
+    search_help_text = "Number of the run; what its lines say is shown then."
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        names = super().get_list_display(request)
+        return names if request.GET.get("q") else [name for name in names if name != "text"]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        response: Any = super().changelist_view(request, extra_context)
+        found = getattr(response, "context_data", None) or {}
+        if "cl" in found and request.GET.get("q"):
+            for organization in {line.organization for line in found["cl"].result_list}:
+                note_entry(organization=organization, actor=operator(request), page="log lines")
+        return response  # type: ignore[no-any-return]
+
+
+# Beat's own pages would change when things run past the audit log; ours are schedules.
+for _model in (PeriodicTask, CrontabSchedule, IntervalSchedule, ClockedSchedule, SolarSchedule):
+    admin.site.unregister(_model)
+
+
+@admin.register(PeriodicTask)
+class PeriodicTaskAdmin(ReadOnlyAdmin):
+    """What beat sends, and when it last did; the installation sets it up itself."""
+
+    ordering = ("name",)
+    list_display = ("name", "task", "scheduler", "enabled", "last_run_at", "total_run_count")
+    fields = ("name", "task", "scheduler", "queue", "enabled", "last_run_at", "total_run_count")

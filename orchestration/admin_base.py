@@ -7,6 +7,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
+from common.http import client_ip
 from tenants.actors import Actor
 
 
@@ -35,6 +36,14 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """For actions, which go through the services: whoever might change the rows, if they could be changed."""
+        name = f"{self.opts.app_label}.change_{self.opts.model_name}"
+        return bool(request.user.has_perm(name))
+
 
 class ReadOnlyInline(admin.TabularInline[Any, Any]):
     extra = 0
@@ -50,4 +59,4 @@ class ReadOnlyInline(admin.TabularInline[Any, Any]):
 def operator(request: HttpRequest) -> Actor:
     """The person in the admin, as services and the audit log know them."""
     user: Any = request.user
-    return Actor.operator(user, ip=str(request.META.get("REMOTE_ADDR", "")))
+    return Actor.operator(user, ip=client_ip(request))

@@ -11,7 +11,7 @@ from django.utils import timezone
 from orchestration import heartbeat, retention, storage, upkeep
 from orchestration.admin_base import ReadOnlyAdmin
 from orchestration.engine.waiting import SILENT_SECONDS
-from orchestration.models import Upkeep, Worker
+from orchestration.models import Aftermath, Upkeep, Worker
 
 #: The page says "2,000+" and stays quick.
 MOST_COUNTED = 2_000
@@ -43,6 +43,18 @@ class WorkerAdmin(ReadOnlyAdmin):
         if timezone.now() - worker.seen_at > timedelta(seconds=SILENT_SECONDS):
             return "silent"
         return "draining" if worker.is_draining else "at work"
+
+
+@admin.register(Aftermath)
+class AftermathAdmin(ReadOnlyAdmin):
+    """A fault of ours: what should have followed from the end of a run, tried again until it succeeds."""
+
+    list_display = ("receiver", "run", "organization", "error", "tries", "next_at", "created_at")
+    list_select_related = ("organization", "run")
+    search_fields = ("receiver", "error", "=run__number")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(Upkeep)

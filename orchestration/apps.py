@@ -6,7 +6,7 @@ class OrchestrationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from orchestration import standings
+        from orchestration import grants, standings
         from orchestration.pipeline_history import HISTORY
         from orchestration.services import backfills, graph, rest
         from orchestration.signals import run_ended
@@ -16,6 +16,7 @@ class OrchestrationConfig(AppConfig):
         from transforms.services import reads_changed, transformation_deleted
 
         register_history(HISTORY)
+        grants.register()
         reads_changed.connect(graph.refuse_circle, dispatch_uid="circle of sql")
         pipeline_restored.connect(graph.refuse_circle, dispatch_uid="circle of pipelines")
         organization_rests.connect(rest.lay_to_rest, dispatch_uid="runs rest")

@@ -1,5 +1,6 @@
-"""What needs attention, each with the action that mends it.
+"""What needs attention, each with the action that mends it: the one answer to "is anything wrong?".
 
+What other parts of the overview colour as wrong is in here too (``transforms.models.BAD_BUILDS``, ``Standing.tone``).
 All kinds are counted in one question and only the newest that are shown are read, so the answer takes the same time
 however much there is.
 """
@@ -20,7 +21,7 @@ from common.ui.formats import format_duration
 from connections.models import CheckStatus, Connection
 from orchestration import links
 from orchestration.models import (
-    ACTIVE_STATUSES,
+    IS_ACTIVE,
     Run,
     RunStep,
     Schedule,
@@ -28,15 +29,10 @@ from orchestration.models import (
     Status,
     Tone,
 )
-from orchestration.selectors import IS_ACTIVE
 from pipelines.models import Pipeline
 from tenants.models import Organization
-from transforms.models import BuildStatus, Transformation
+from transforms.models import BAD_BUILDS, DOUBTFUL_BUILDS, BuildStatus, Transformation
 
-#: Errors whose remedy stands on the connection's page.
-CONNECTION_CODES = frozenset(
-    {"authentication_failed", "connection_failed", "temporarily_unavailable", "unreachable"}
-)
 SHOWN = 8
 #: A start this much behind its time is late.
 LATE = timedelta(minutes=1)
@@ -120,15 +116,14 @@ def _kinds(organization: Organization, *, can_edit: bool) -> dict[str, _Kind]:
     standings = Standing.objects.for_organization(organization).filter(
         pipeline__deleted_at__isnull=True
     )
-    standings = standings.select_related("pipeline__source", "pipeline__organization").order_by(
-        "-ended_at"
-    )
+    ends = ("pipeline__source", "pipeline__destination", "pipeline__organization")
+    standings = standings.select_related(*ends).order_by("-ended_at")
     connections = _of(Connection, organization).filter(check_status=CheckStatus.UNREACHABLE)
     schedules = _of(Schedule, organization).filter(is_active=True)
     late = schedules.filter(next_run_at__lt=timezone.now() - LATE).order_by("next_run_at")
     built = _of(Transformation, organization).defer("sql").order_by("-built_at")
-    failed = built.filter(build_status__in=[BuildStatus.FAILED, BuildStatus.TESTS_FAILED])
-    warned = built.filter(build_status__in=[BuildStatus.WARNED, BuildStatus.SKIPPED])
+    failed = built.filter(build_status__in=sorted(BAD_BUILDS))
+    warned = built.filter(build_status__in=sorted(DOUBTFUL_BUILDS))
     paused = _of(Pipeline, organization).filter(is_paused=True).exclude(paused_reason="")
     return {
         "failed": _Kind(
@@ -159,7 +154,7 @@ def _of(model: type[Trashable], organization: Organization) -> QuerySet[Any]:
 
 def _failing(organization: Organization) -> QuerySet[RunStep]:
     """Steps that failed in a run that goes on; when it ends, the standings have them."""
-    active = Run.objects.for_organization(organization).filter(status__in=ACTIVE_STATUSES)
+    active = Run.objects.for_organization(organization).filter(IS_ACTIVE)
     # The few runs first, then their steps: by organization there are as many as there ever were.
     rows = RunStep.all_organizations.filter(
         run__in=active.order_by().values("pk"), status=Status.FAILED
@@ -191,9 +186,11 @@ def _run_url(row: Standing) -> str:
 def _failed(row: Standing, *, can_edit: bool) -> Item:
     organization, pipeline = row.pipeline.organization, row.pipeline
     action, action_url = _("See run"), _run_url(row)
-    if can_edit and row.error_code in CONNECTION_CODES:
-        action = _("Fix connection")
-        action_url = links.connection_url(organization, pipeline.source.slug)
+    ends = {"source": pipeline.source, "destination": pipeline.destination}
+    end = ends.get(row.error_end)
+    if can_edit and end:
+        action = _("Fix connection %s") % end.name
+        action_url = links.connection_url(organization, end.slug)
     times = {"n": row.failures}
     return Item(
         tone="bad",

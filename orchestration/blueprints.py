@@ -103,7 +103,7 @@ class Blueprint:
             pipeline = self.things[key]
             assert isinstance(pipeline, Pipeline)
             what |= {"kind": StepKind.PIPELINE, "name": pipeline.name, "pipeline_id": pipeline.pk}
-            return what, [pipeline.source, pipeline.destination]
+            return what, connections_of(pipeline)
         warehouse = self.warehouses[step.warehouse]
         names = [key.partition(":")[2] for key in step.nodes]
         name = names[0] if len(names) == 1 else f"{len(names)} transformations"
@@ -215,6 +215,13 @@ class _Library:
         return found | {key: node_for(t) for key, t in things.items() if key not in found}
 
 
+def connections_of(thing: Thing) -> list[Connection]:
+    """What it reads from and writes to; the last is the one it writes to."""
+    if isinstance(thing, Pipeline):
+        return [thing.source, thing.destination]
+    return [thing.connection]
+
+
 def _connection_ids(thing: Thing) -> tuple[int, ...]:
     if isinstance(thing, Pipeline):
         return thing.source_id, thing.destination_id
@@ -260,6 +267,7 @@ def _drawn(
     )
     targets = _targets(organization, library, {asked.target for asked in plans})
     nodes = library.nodes(targets)
+    uses = {key: connections_of(library.things[key]) for key in chosen}
     return {
         asked: Blueprint(
             plan=one,
@@ -267,7 +275,7 @@ def _drawn(
             node=nodes.get(asked.target),
             things={key: library.things[key] for key in one.chosen},
             warehouses=places,
-            capsule=_capsule(one, snapshots),
+            capsule=_capsule(one, snapshots, uses),
             queue=organization.queue or DEFAULT_QUEUE,
         )
         for asked, one in plans.items()
@@ -294,10 +302,14 @@ def _snapshots(things: Mapping[str, Thing]) -> dict[str, Any]:
     }
 
 
-def _capsule(plan_: Plan, snapshots: Mapping[str, Any]) -> dict[str, Any]:
+def _capsule(
+    plan_: Plan, snapshots: Mapping[str, Any], uses: Mapping[str, list[Connection]]
+) -> dict[str, Any]:
     chosen, steps = plan_.chosen, plan_.steps
+    used = {one.slug: one for key in chosen for one in uses[key]}
     return {
         "nodes": {key: snapshots[key] for key in sorted(chosen)},
+        "connections": {slug: used[slug].as_used() for slug in sorted(used)},
         "edges": sorted([a, b] for a, b in plan_.graph.edges if a in chosen and b in chosen),
         "steps": [sorted(step.nodes) for step in steps],
         "conditions": {

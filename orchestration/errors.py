@@ -1,4 +1,4 @@
-from common.errors import Conflict, UserError
+from common.errors import Conflict, NotFound, UserError
 
 
 class CyclicDependency(UserError):
@@ -33,6 +33,15 @@ class InvalidCron(UserError):
     """This is not a cron expression."""
 
     code = "invalid_cron"
+
+
+class RunGone(NotFound):
+    """This run is not kept any more."""
+
+    code = "run_gone"
+    http_status = 410
+    #: Where its page leads back to.
+    back_url = ""
 
 
 class RunNotActive(Conflict):

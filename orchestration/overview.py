@@ -16,6 +16,7 @@ from orchestration import cron, links
 from orchestration.graph import graph_of, pipeline_key
 from orchestration.models import (
     FINAL_STATUSES,
+    IS_ACTIVE,
     Run,
     RunStep,
     Schedule,
@@ -25,7 +26,6 @@ from orchestration.models import (
 )
 from orchestration.run_filters import PERIODS
 from orchestration.selectors import (
-    IS_ACTIVE,
     HourOf,
     PastStep,
     recent_steps,
@@ -34,7 +34,13 @@ from orchestration.selectors import (
 )
 from pipelines.models import Pipeline
 from tenants.models import Organization
-from transforms.models import GOOD_BUILDS, BuildStatus, Transformation
+from transforms.models import (
+    BAD_BUILDS,
+    DOUBTFUL_BUILDS,
+    GOOD_BUILDS,
+    BuildStatus,
+    Transformation,
+)
 
 #: Points of a sparkline, whatever the period.
 POINTS = 24
@@ -43,6 +49,8 @@ PIPS = 60
 SHOWN_STARTS = 5
 #: With more runs than this, sums of weeks are not made anew at each look.
 MANY_RUNS, KEPT_SECONDS, MOST_KEPT = 50_000, 60, 200
+#: As ``attention`` tells them: what failed, and what is to be looked at.
+_WRONG_BUILDS = (BAD_BUILDS, DOUBTFUL_BUILDS)
 #: Up to so many nodes, schedules of selections are told at each pipeline they start.
 SMALL_GRAPH = 300
 
@@ -302,17 +310,31 @@ def _transformations_tile(organization: Organization) -> Tile:
     total = sum(counts.values())
     if not total:
         return Tile(_("Transformations on time"), DASH)
-    late = {status: n for status, n in counts.items() if status not in GOOD_BUILDS}
-    bad = [status for status, n in late.items() for _i in range(min(n, PIPS))]
-    good = [BuildStatus.SUCCEEDED.value] * min(total - len(bad), PIPS)
-    missing = sum(late.values())
+    bad, doubtful = (sum(counts.get(one, 0) for one in some) for some in _WRONG_BUILDS)
+    good = sum(counts.get(status, 0) for status in GOOD_BUILDS)
+    never = counts.get(BuildStatus.NEVER, 0)
+    delta, tone = "", ""
+    if bad:
+        delta, tone = _("%s failed") % format_count(bad), "bad"
+    elif doubtful:
+        delta, tone = _("%s with warnings") % format_count(doubtful), "warn"
+    elif never:
+        # Nothing went wrong with it, so it is said without a colour.
+        delta = _("%s never built") % format_count(never)
+    late = [
+        status
+        for status, n in counts.items()
+        if status not in GOOD_BUILDS
+        for _i in range(n)[:PIPS]
+    ]
+    built = [BuildStatus.SUCCEEDED.value] * min(good, PIPS)
     return Tile(
         label=_("Transformations on time"),
-        value=format_count(total - missing),
+        value=format_count(good),
         unit=f"/ {format_count(total)}",
-        delta=_("%s not built") % format_count(missing) if missing else "",
-        tone="bad" if missing else "",
-        pips=[*bad, *good][:PIPS],
+        delta=delta,
+        tone=tone,
+        pips=[*late, *built][:PIPS],
     )
 
 

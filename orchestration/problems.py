@@ -1,22 +1,23 @@
 """Errors of one cause as one problem: how often, since when, where, and whether it is over. Reads only.
 
-Counting reads an index alone. Where a problem showed and whether it is over is told of its newest occurrences, so
-that an answer takes the same time however often something failed.
+Which there are and since when is asked of the index in leaps, and counting ends somewhere. Where a problem showed and
+whether it is over is told of its newest occurrences, so that an answer takes the same time however often it failed.
 """
 
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import Count, Max, Min, QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from orchestration.explanations import Explanation, explain
-from orchestration.models import RunStep, Standing, Status, StepKind
-from orchestration.selectors import HourOf, Literal
+from orchestration.models import Literal, RunStep, Standing, Status, StepKind
+from orchestration.problem_index import Span, counts_of, newest_spans, span_of
+from orchestration.selectors import HourOf
 from tenants.models import Organization
 from transforms.models import GOOD_BUILDS, Transformation
 
@@ -24,6 +25,8 @@ from transforms.models import GOOD_BUILDS, Transformation
 MOST = 50
 #: Occurrences of each that are looked at in a list, and of one by itself.
 LOOKED_AT, LOOKED_AT_ALONE = 20, 200
+#: Counting ends here: whether it came a thousand times or more changes nothing.
+MOST_COUNTED, MOST_COUNTED_ALONE = 1_000, 10_000
 #: What a sweep ends at one moment has one time.
 SAME_TIME = 200
 #: Columns of the small picture.
@@ -35,7 +38,9 @@ class Problem:
     fingerprint: str
     #: Its newest occurrence.
     latest: RunStep
+    #: Up to ``counted_to``.
     count: int
+    counted_to: int
     first_at: datetime
     last_at: datetime
     #: (kind, name) of the steps that had it lately.
@@ -46,6 +51,10 @@ class Problem:
     is_over: bool
     #: Occurrences a day, the oldest first.
     by_day: list[int] = field(default_factory=list)
+
+    @property
+    def is_count_cut(self) -> bool:
+        return self.count >= self.counted_to
 
     @property
     def explanation(self) -> Explanation | None:
@@ -74,16 +83,14 @@ def problems_of(
     organization: Organization, *, since: datetime | None = None, most: int = MOST
 ) -> list[Problem]:
     """Problems seen since then, the newest first; counted over all that is kept."""
-    groups = _grouped(_marked(organization))
-    if since is not None:
-        groups = groups.filter(last_at__gte=since)
-    return _built(organization, list(groups.order_by("-last_at")[:most]), LOOKED_AT)
+    return _built(organization, newest_spans(organization, since, most), LOOKED_AT, MOST_COUNTED)
 
 
 def problem_of(organization: Organization, fingerprint: str) -> Problem | None:
     """One problem, or None when no step of the organization has that fingerprint."""
-    groups = _grouped(_marked(organization).filter(fingerprint=fingerprint))
-    return next(iter(_built(organization, list(groups.order_by()), LOOKED_AT_ALONE)), None)
+    span = span_of(organization, fingerprint)
+    spans = [span] if span else []
+    return next(iter(_built(organization, spans, LOOKED_AT_ALONE, MOST_COUNTED_ALONE)), None)
 
 
 def occurrences(
@@ -104,13 +111,6 @@ def occurrences(
     return list(steps.select_related("run").defer("run__capsule").order_by("-finished_at", "-pk"))
 
 
-def _grouped(rows: QuerySet[RunStep]) -> Any:
-    """The rows by fingerprint, as dictionaries."""
-    return rows.values("fingerprint").annotate(
-        count=Count("fingerprint"), first_at=Min("finished_at"), last_at=Max("finished_at")
-    )
-
-
 class _Seen(NamedTuple):
     """One occurrence."""
 
@@ -124,30 +124,32 @@ class _Seen(NamedTuple):
 
 
 def _built(
-    organization: Organization, groups: list[dict[str, Any]], looked_at: int
+    organization: Organization, spans: list[Span], looked_at: int, counted_to: int
 ) -> list[Problem]:
-    seen = _newest(organization, [group["fingerprint"] for group in groups], looked_at)
-    groups = [group for group in groups if seen.get(group["fingerprint"])]
-    latest = _latest(organization, [seen[group["fingerprint"]][0].pk for group in groups])
+    seen = _newest(organization, [span.fingerprint for span in spans], looked_at)
+    spans = [span for span in spans if seen.get(span.fingerprint)]
+    prints = [span.fingerprint for span in spans]
+    latest = _latest(organization, [seen[mark][0].pk for mark in prints])
     good = _last_successes(organization, [one for some in seen.values() for one in some])
-    days = _by_day(organization, [group["fingerprint"] for group in groups])
+    counts = counts_of(organization, prints, counted_to)
+    days = _by_day(organization, prints)
     return [
         Problem(
-            fingerprint=group["fingerprint"],
-            latest=latest[seen[group["fingerprint"]][0].pk],
-            count=group["count"],
-            first_at=group["first_at"],
-            last_at=group["last_at"],
-            affected=sorted({(one.kind, one.name) for one in seen[group["fingerprint"]]}),
-            is_cut=group["count"] > looked_at,
+            fingerprint=span.fingerprint,
+            latest=latest[some[0].pk],
+            count=counts[span.fingerprint],
+            counted_to=counted_to,
+            first_at=span.first_at,
+            last_at=span.last_at,
+            affected=sorted({(one.kind, one.name) for one in some}),
+            is_cut=counts[span.fingerprint] > looked_at,
             is_over=all(
-                key in good and good[key] > one.finished_at
-                for one in seen[group["fingerprint"]]
-                for key in _keys(one)
+                key in good and good[key] > one.finished_at for one in some for key in _keys(one)
             ),
-            by_day=days[group["fingerprint"]],
+            by_day=days[span.fingerprint],
         )
-        for group in groups
+        for span in spans
+        for some in [seen[span.fingerprint]]
     ]
 
 

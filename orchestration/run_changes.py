@@ -5,11 +5,14 @@ Both capsules are what was run exactly, so the difference is what a person chang
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.utils.translation import gettext as _
 
+from connections.models import Connection
+from connections.selectors import differing_secrets
+from orchestration.capsules import capsule_of
 from orchestration.models import Run, Status
 
 #: Runs of the target that are looked through for the last success.
@@ -82,9 +85,12 @@ def changes_since(run: Run, against: Run | None) -> Comparison | None:
     """None where there is nothing to compare with."""
     if against is None:
         return None
-    old, new = against.capsule or {}, run.capsule or {}
+    old, new = capsule_of(against), capsule_of(run)
+    nodes = [*_nodes(old.get("nodes") or {}, new.get("nodes") or {})]
     groups = [
-        *_nodes(old.get("nodes") or {}, new.get("nodes") or {}),
+        *nodes,
+        *_connections(old.get("connections") or {}, new.get("connections") or {}),
+        _shapes(old, new, explained=any(group.changes for group in nodes)),
         _group(_("Asked for"), old.get("options"), new.get("options")),
         _edges(old.get("edges") or [], new.get("edges") or []),
         _group(_("Versions"), old.get("versions"), new.get("versions")),
@@ -93,8 +99,27 @@ def changes_since(run: Run, against: Run | None) -> Comparison | None:
     return Comparison(against, [group for group in groups if group.changes])
 
 
+def connections_since(run: Run) -> list[Group]:
+    """What is different today about the connections that the run used; those that are gone are absent."""
+    kept = capsule_of(run).get("connections") or {}
+    rows = Connection.objects.for_organization(run.organization).filter(slug__in=kept)
+    today = {row.slug: row.as_used() for row in rows}
+    return [group for group in _connections(kept, today) if group.changes]
+
+
 #: Parts of a capsule that have words of their own, and what is no setting (how steps were cut).
-_KNOWN = frozenset({"nodes", "edges", "versions", "options", "steps"})
+_KNOWN = frozenset(
+    {
+        "nodes",
+        "edges",
+        "versions",
+        "options",
+        "steps",
+        "connections",
+        "dlt_schemas",
+        "dbt_projects",
+    }
+)
 
 
 def _others(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Group]:
@@ -111,6 +136,46 @@ def _nodes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Group]:
             yield Group(name, [Change(_("no longer part of it"))])
         else:
             yield _group(name, old[key], new[key])
+
+
+def _connections(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Group]:
+    """Of those that both used; what one of them used alone is told by its nodes."""
+    for slug in sorted(old.keys() & new.keys()):
+        before, after = old[slug], new[slug]
+        group = _group(
+            _("Connection %s") % slug,
+            {name: before.get(name) for name in ("connector", "config")},
+            {name: after.get(name) for name in ("connector", "config")},
+        )
+        changes = [replace(one, what=one.what.removeprefix("config · ")) for one in group.changes]
+        changes += _secrets(before.get("secrets") or {}, after.get("secrets") or {})
+        yield Group(group.title, changes)
+
+
+def _secrets(old: dict[str, str], new: dict[str, str]) -> Iterator[Change]:
+    """By their fingerprints alone, so never with a value."""
+    words = {"given": _("%s given"), "gone": _("%s taken away"), "changed": _("%s changed")}
+    for name, what in differing_secrets(old, new).items():
+        yield Change(words[what] % _word(name))
+
+
+def _shapes(old: dict[str, Any], new: dict[str, Any], *, explained: bool) -> Group:
+    """What dlt and dbt made of it, where both runs came so far. ``explained``: the nodes say what changed in them."""
+    changes: list[Change] = []
+    words = {
+        "dlt_schemas": _("dlt schema of %s"),
+        "dbt_projects": _("rest of the dbt project in %s"),
+    }
+    for part, word in words.items():
+        if part == "dbt_projects" and explained:
+            continue
+        before, after = old.get(part) or {}, new.get(part) or {}
+        changes += [
+            Change(word % name, before[name][:12], after[name][:12])
+            for name in sorted(before.keys() & after.keys())
+            if before[name] != after[name]
+        ]
+    return Group(_("Schemas"), changes)
 
 
 def _group(title: str, old: Any, new: Any) -> Group:

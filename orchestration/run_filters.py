@@ -15,12 +15,12 @@ from connections.models import Connection
 from orchestration.models import (
     ACTIVE_STATUSES,
     FINAL_STATUSES,
+    IS_ACTIVE,
     Run,
     RunStep,
     Status,
     StepKind,
 )
-from orchestration.selectors import IS_ACTIVE
 from pipelines.models import Pipeline
 from tenants.models import Organization
 from transforms.models import Transformation

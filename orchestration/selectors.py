@@ -6,15 +6,20 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any, NamedTuple
 
-from django.db.models import DateTimeField, Func, OuterRef, Q, Subquery, Value
+from django.db.models import DateTimeField, Func, OuterRef, Q, Subquery
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from common.errors import DatanikaError
+from common.errors import DatanikaError, NotFound
+from orchestration import links
 from orchestration.blueprints import DAG, chosen_of
 from orchestration.engine.planner import Graph
+from orchestration.errors import RunGone
 from orchestration.models import ACTIVE_STATUSES, Run, RunStep, RunStepResult, Schedule, Status
 from pipelines.models import Pipeline
 from tenants.models import Organization
+from tenants.selectors import platform_settings
 
 #: Pipelines that one query asks for.
 AT_ONCE = 200
@@ -31,17 +36,6 @@ def shown_status(step: RunStep) -> str:
     if step.status == Status.SUCCEEDED and step.has_warnings:
         return "warning"
     return str(step.status)
-
-
-class Literal(Value):
-    """A word of ours in the SQL itself: SQLite uses a partial index only where it can read the condition."""
-
-    def as_sql(self, *_arguments: Any, **_options: Any) -> tuple[str, tuple[str | int, ...]]:
-        return f"'{self.value}'", ()
-
-
-#: Runs or steps that wait or run, found in their own small index on both databases.
-IS_ACTIVE = Q(status__in=[Literal(status.value) for status in sorted(ACTIVE_STATUSES)])
 
 
 class HourOf(Func):
@@ -108,6 +102,31 @@ def recent_steps(
 def batched(keys: list[int], size: int) -> Iterator[list[int]]:
     for start in range(0, len(keys), size):
         yield keys[start : start + size]
+
+
+def run_numbered(organization: Organization, number: int) -> Run:
+    """The run, with what its pages tell of it. ``RunGone`` when it was there once, ``NotFound`` when it never was."""
+    rows = Run.objects.for_organization(organization).filter(number=number)
+    related = ("organization", "schedule", "retry_of", "after", "backfill")
+    if run := rows.select_related(*related).first():
+        return run
+    # Numbers are handed out in turn and never again.
+    if 0 < number <= organization.last_run_number:
+        raise _gone(organization, number)
+    raise NotFound(f"There is no run #{number} in this organization.")
+
+
+def _gone(organization: Organization, number: int) -> RunGone:
+    days = platform_settings().run_retention_days
+    words = ngettext("%(n)d day", "%(n)d days", days or 0) % {"n": days or 0}
+    remedy = (
+        _("Runs are kept for %s here, with their logs; operators set for how long.") % words
+        if days
+        else _("Operators decide how long runs are kept, with their logs.")
+    )
+    gone = RunGone(_("Run #%d was here and is not kept any more.") % number, remedy=remedy)
+    gone.back_url = links.page(organization, "orchestration:run-list")
+    return gone
 
 
 def steps_of(run: Run) -> list[RunStep]:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from orchestration.explanations import Place, explain
 from orchestration.models import Run, RunStep, RunStepResult, Standing, Status, Tone
 
 _WRITTEN = (
@@ -15,6 +16,7 @@ _WRITTEN = (
     "failures",
     "error",
     "error_code",
+    "error_end",
     "rejected_rows",
     "rejected_table",
     "rejected_reason",
@@ -26,12 +28,16 @@ def keep(*, run: Run, **_: Any) -> None:
     rows = RunStep.objects.for_organization(run.organization).filter(
         run=run, pipeline__isnull=False, started_at__isnull=False, finished_at__isnull=False
     )
+    # What was skipped or cancelled says nothing about itself: it stands as it stood.
+    rows = rows.exclude(status__in=[Status.SKIPPED, Status.CANCELLED])
     # In the order of their keys: two runs that end at once must not wait for each other.
-    steps = sorted(rows.exclude(status=Status.SKIPPED), key=lambda step: step.pipeline_id or 0)
+    steps = sorted(rows, key=lambda step: step.pipeline_id or 0)
     if not steps:
         return
     known = Standing.objects.for_organization(run.organization)
     before = {row.pipeline_id: row for row in known.filter(pipeline__in=_ids(steps))}
+    # Of a run that is looked at late, what others have overtaken says nothing any more.
+    steps = [step for step in steps if not _is_overtaken(step, before.get(step.pipeline_id or 0))]
     rejected = _rejected(run, steps)
     Standing.all_organizations.bulk_create(
         [_standing(run, step, before.get(step.pipeline_id or 0), rejected) for step in steps],
@@ -40,6 +46,10 @@ def keep(*, run: Run, **_: Any) -> None:
         update_fields=_WRITTEN,
         batch_size=500,
     )
+
+
+def _is_overtaken(step: RunStep, before: Standing | None) -> bool:
+    return before is not None and bool(step.finished_at) and before.ended_at > step.finished_at
 
 
 def _ids(steps: Iterable[RunStep]) -> list[int]:
@@ -80,11 +90,18 @@ def _standing(
         failures=(before.failures if before else 0) + 1 if failed else 0,
         error=step.error,
         error_code=step.error_code,
+        error_end=_end_to_mend(step) if failed else "",
         rejected_rows=sum(row.rows_rejected or 0 for row in refused),
         # One table's rows, or all of them where several have some.
         rejected_table=refused[0].target if len(refused) == 1 else "",
         rejected_reason=_reason(refused[0]) if refused else "",
     )
+
+
+def _end_to_mend(step: RunStep) -> str:
+    found = explain(step.error_code, step.error_signature, step.kind)
+    is_mended_there = found is not None and Place.CONNECTION in found.places
+    return str(step.summary.get("end", "")) if is_mended_there else ""
 
 
 def _reason(row: RunStepResult) -> str:

@@ -40,7 +40,7 @@ def backfill_url(backfill: Backfill) -> str:
 
 
 @require_GET
-@requires(Permission.VIEW)
+@requires(Permission.VIEW, grantable="named pipeline")
 def backfill_list(request: OrganizationRequest) -> HttpResponse:
     """The newest; with ``pipeline`` those of one."""
     slug = request.GET.get("pipeline", "")
@@ -51,14 +51,14 @@ def backfill_list(request: OrganizationRequest) -> HttpResponse:
         "backfills": rows,
         "pipeline": pipeline,
         "active": any(one.status == "running" for one in rows),
-        "can_run": request.actor.can(Permission.RUN),
+        "can_run": request.actor.can(Permission.RUN, on=pipeline),
         "most": MOST_LISTED,
     }
     return render_page(request, "orchestration/backfill_list.html", context, partial="results")
 
 
 @require_http_methods(["GET", "POST"])
-@requires(Permission.RUN)
+@requires(Permission.RUN, grantable="named pipeline")
 def backfill_create(request: OrganizationRequest) -> HttpResponse:
     """The range, and the slices it makes, in the query; a POST of the same values starts them."""
     given = request.POST if request.method == "POST" else request.GET
@@ -95,7 +95,7 @@ def backfill_create(request: OrganizationRequest) -> HttpResponse:
 
 
 @require_GET
-@requires(Permission.RUN)
+@requires(Permission.RUN, grantable="named pipeline")
 def backfill_estimate(request: OrganizationRequest) -> HttpResponse:
     """The rows of the range in the query, as a part of that page."""
     form, pipeline = _form(request, request.GET.dict())
@@ -105,7 +105,7 @@ def backfill_estimate(request: OrganizationRequest) -> HttpResponse:
 
 
 @require_GET
-@requires(Permission.VIEW)
+@requires(Permission.VIEW, grantable="backfill")
 def backfill_detail(request: OrganizationRequest, number: int) -> HttpResponse:
     backfill = find_backfill(request.organization, number)
     wanted = request.GET.get("show", "")
@@ -120,7 +120,7 @@ def backfill_detail(request: OrganizationRequest, number: int) -> HttpResponse:
         "segments": _segments(wanted),
         "polled": wants_partial(request),
         "moving": backfill.status == "running" or bool(progress.running),
-        "can_run": request.actor.can(Permission.RUN),
+        "can_run": request.actor.can(Permission.RUN, on=backfill.pipeline),
         "own_url": backfill_url(backfill),
         "pipeline_url": links.pipeline_url(request.organization, backfill.pipeline.slug),
     }
@@ -128,7 +128,7 @@ def backfill_detail(request: OrganizationRequest, number: int) -> HttpResponse:
 
 
 @require_POST
-@requires(Permission.RUN)
+@requires(Permission.RUN, grantable="backfill")
 def backfill_pause(request: OrganizationRequest, number: int) -> HttpResponse:
     return _done(
         request, number, services.pause_backfill, _("No further slice starts until it is resumed.")
@@ -136,19 +136,19 @@ def backfill_pause(request: OrganizationRequest, number: int) -> HttpResponse:
 
 
 @require_POST
-@requires(Permission.RUN)
+@requires(Permission.RUN, grantable="backfill")
 def backfill_resume(request: OrganizationRequest, number: int) -> HttpResponse:
     return _done(request, number, services.resume_backfill, _("The backfill goes on."))
 
 
 @require_POST
-@requires(Permission.RUN)
+@requires(Permission.RUN, grantable="backfill")
 def backfill_cancel(request: OrganizationRequest, number: int) -> HttpResponse:
     return _done(request, number, services.cancel_backfill, _("The backfill is cancelled."))
 
 
 @require_POST
-@requires(Permission.RUN)
+@requires(Permission.RUN, grantable="backfill")
 def backfill_retry(request: OrganizationRequest, number: int) -> HttpResponse:
     return _done(
         request, number, services.retry_backfill, _("What did not succeed is loaded again.")
@@ -180,7 +180,11 @@ def _form(
     slug = str(given.get("pipeline") or "")
     pipeline = _pipeline(request, slug) if slug else None
     tables: list[RangedResource] = ranged_resources(pipeline) if pipeline else []
-    offered = list(list_pipelines(request.organization))
+    offered = [
+        one
+        for one in list_pipelines(request.organization)
+        if request.actor.can(Permission.RUN, on=one)
+    ]
     return BackfillForm(given, pipelines=offered, tables=tables), pipeline
 
 

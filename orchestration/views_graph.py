@@ -87,7 +87,7 @@ def dependency_delete(request: OrganizationRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@requires(Permission.EDIT)
+@requires(Permission.EDIT, grantable="named node")
 def node_rule(request: OrganizationRequest) -> HttpResponse:
     """How many upstreams of ``node`` (a key) have to succeed: ``rule``."""
     key = request.POST.get("node", "")

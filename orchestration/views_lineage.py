@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET
 
 from common.access import OrganizationRequest, Permission, requires
 from common.http import render_page
+from orchestration.graph import find_thing
 from orchestration.lineage import (
     Lineage,
     NodeFilter,
@@ -128,8 +129,12 @@ def _panel(request: OrganizationRequest, everything: Lineage, key: str) -> dict[
         ]
 
     up, down = everything.up.get(key, set()), everything.down.get(key, set())
+    thing = find_thing(request.organization, key)
     return {
         "selected": selected,
+        # Beyond the role: what was shared of this one.
+        "run_this": request.actor.can(Permission.RUN, on=thing),
+        "rule_this": request.actor.can(Permission.EDIT, on=thing),
         "facts": facts_of(request.organization, selected),
         "above": above,
         "below": below,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
@@ -18,9 +19,11 @@ from transforms.models import Transformation
 
 
 @require_GET
-@requires(Permission.VIEW)
+@requires(Permission.BELONG)
 def overview_page(request: OrganizationRequest) -> HttpResponse:
-    """``?p=24h|7d|30d``; the fragment is what polls itself."""
+    """``?p=24h|7d|30d``; the fragment is what polls itself. Guests are led to what was shared with them."""
+    if not request.actor.can(Permission.VIEW):
+        return redirect(links.page(request.organization, "tenants:shared-list"))
     organization = request.organization
     period = request.GET.get("p", "24h")
     period = period if period in PERIODS else "24h"

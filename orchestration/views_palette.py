@@ -66,6 +66,8 @@ def _matching(items: Iterable[dict[str, Any]], query: str) -> list[dict[str, Any
 def _places(request: OrganizationRequest) -> Iterable[dict[str, Any]]:
     for _heading, places in PLACES:
         for place in places:
+            if place.key not in _GO_TO:
+                continue
             name, permission = _GO_TO[place.key]
             if request.actor.can(permission):
                 url = links.page(request.organization, name)

@@ -19,6 +19,7 @@ from common.ui.formats import format_duration
 from common.ui.status import status_of
 from orchestration import links, services
 from orchestration.activity import tell_waits
+from orchestration.grants import runnable_by_grant, visible
 from orchestration.models import Run, Trigger
 from orchestration.run_filters import MOST_COUNTED, WINDOW, RunFilter, RunPage, page_of_runs
 from orchestration.run_report import asked_words
@@ -61,7 +62,7 @@ def _moment(text: str) -> datetime | None:
 
 
 @require_GET
-@requires(Permission.VIEW)
+@requires(Permission.VIEW, grantable="target")
 def run_list(request: OrganizationRequest) -> HttpResponse:
     """The filter is the query; ``compact=1`` is the short table and ``strip=1`` the row of marks of other pages."""
     query = request.GET
@@ -70,10 +71,12 @@ def run_list(request: OrganizationRequest) -> HttpResponse:
         return _compact(request, wanted)
     if query.get("strip"):
         return _strip(request, wanted)
+    request.actor.require(Permission.VIEW)
     before, after = _number(query.get("before")), _number(query.get("after"))
     page = page_of_runs(request.organization, wanted, before=before, after=after)
     runs = [*page.active, *page.ended]
     tell_waits(request.organization, page.active)
+    runnable = runnable_by_grant(request.actor, runs)
     context: dict[str, Any] = {
         "wanted": wanted,
         "page": page,
@@ -81,6 +84,8 @@ def run_list(request: OrganizationRequest) -> HttpResponse:
         "footer": _footer(page, len(runs), first=before is None and after is None),
         "window": WINDOW,
         "can_run": request.actor.can(Permission.RUN),
+        "can_act": request.actor.can(Permission.RUN) or bool(runnable),
+        "runnable": runnable,
         "statuses": _status_segments(request, wanted.status),
         "kinds": [
             ("", _("All kinds")),
@@ -122,7 +127,7 @@ def _footer(page: RunPage, shown: int, *, first: bool) -> str:
 
 def _compact(request: OrganizationRequest, wanted: RunFilter) -> HttpResponse:
     page = page_of_runs(request.organization, wanted, size=COMPACT, counts=False)
-    everything = [*page.active, *page.ended]
+    everything = visible(request.actor, [*page.active, *page.ended])
     runs = everything[:COMPACT]
     for run in runs:
         # The page around it knows what it is of, but not what was asked, or that it was part of more.
@@ -141,7 +146,7 @@ def _compact(request: OrganizationRequest, wanted: RunFilter) -> HttpResponse:
 def _strip(request: OrganizationRequest, wanted: RunFilter) -> HttpResponse:
     """The last runs as marks that lead to them, the oldest first: height is duration, colour is how it ended."""
     page = page_of_runs(request.organization, wanted, size=STRIP, counts=False)
-    runs = [*page.active, *page.ended][:STRIP][::-1]
+    runs = visible(request.actor, [*page.active, *page.ended])[:STRIP][::-1]
     longest = max((run.took.total_seconds() for run in runs if run.took), default=0.0) or 1.0
     context = {
         "marks": [_mark(request, run, longest) for run in runs],

@@ -12,7 +12,9 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from audit.services import record_export
 from common.access import OrganizationRequest, Permission, requires
+from orchestration.grants import may_view
 from orchestration.log_lines import (
     LEVELS,
     LineFilter,
@@ -25,6 +27,7 @@ from orchestration.log_lines import (
 from orchestration.models import Run, RunLogLine
 from orchestration.run_page import line_as_json
 from orchestration.views_runs import run_of
+from tenants.actors import Actor
 from tenants.models import Membership
 
 #: Lines in one answer; a page that lags asks again.
@@ -65,7 +68,7 @@ def filter_of(request: OrganizationRequest) -> LineFilter:
 
 
 @require_GET
-@requires(Permission.VIEW)
+@requires(Permission.VIEW, grantable="run")
 def run_log(request: OrganizationRequest, number: int) -> HttpResponse:
     """``{"lines", "next", "state", "done"}`` behind line ``?after=``, narrowed by ``?level=`` and ``?q=``.
 
@@ -106,10 +109,11 @@ def _backwards(
 
 
 @require_GET
-@requires(Permission.VIEW)
+@requires(Permission.VIEW, grantable="run")
 def run_log_download(request: OrganizationRequest, number: int) -> HttpResponseBase:
     """The whole log as a text file, read and sent some thousand lines at a time."""
     run = run_of(request, number)
+    record_export(organization=request.organization, actor=request.actor, target=run, what="log")
     # Under ASGI an ordinary iterator would be read to its end before the first byte is sent.
     text = _text_async(run) if hasattr(request, "scope") else _text(run)
     response = StreamingHttpResponse(text, content_type="text/plain; charset=utf-8")
@@ -139,7 +143,7 @@ def _as_text(lines: Iterable[RunLogLine]) -> str:
 
 
 @require_GET
-@requires(Permission.VIEW)
+@requires(Permission.VIEW, grantable="run")
 def run_stream(request: OrganizationRequest, number: int) -> HttpResponseBase:
     """The same lines as server-sent events; 501 where a stream would hold a thread of the server."""
     run = run_of(request, number)
@@ -164,14 +168,14 @@ async def _events(
 ) -> AsyncIterator[str]:
     # A shared pool of threads: a stream must not hold a database connection of its own.
     look = sync_to_async(_look, thread_sensitive=False)
-    allowed = sync_to_async(_still_member, thread_sensitive=False)
+    allowed = sync_to_async(_still_allowed, thread_sensitive=False)
     started = spoken = checked = time.monotonic()
     yield ": hello\n\n"
     while time.monotonic() - started < LONGEST_SECONDS:
         now = time.monotonic()
         if now - checked > RIGHTS_SECONDS:
             checked = now
-            if not await allowed(membership):
+            if not await allowed(membership, run):
                 return
         answer = await look(run, after, wanted, zone)
         after = answer["next"]
@@ -203,5 +207,8 @@ def _look(run: Run, after: int, wanted: LineFilter, zone: str) -> dict[str, Any]
         return answer
 
 
-def _still_member(membership: Membership | None) -> bool:
-    return membership is not None and Membership.all_organizations.filter(pk=membership.pk).exists()
+def _still_allowed(membership: Membership | None, run: Run) -> bool:
+    """Whether the person still belongs here, and a guest still sees this run."""
+    rows = Membership.all_organizations.select_related("user")
+    found = rows.filter(pk=membership.pk).first() if membership else None
+    return found is not None and may_view(Actor.member(found), run)

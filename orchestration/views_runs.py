@@ -10,30 +10,28 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from common.access import OrganizationRequest, Permission, requires
-from common.http import get_or_404, render_page, say
+from common.http import render_page, say
 from orchestration import links, services
+from orchestration.capsules import capsule_of, with_cursors
 from orchestration.errors import InvalidSelection
+from orchestration.grants import may_run, require_view
 from orchestration.log_lines import LEVELS, LineFilter, last_lines, lines_around, lines_before
 from orchestration.models import Run
-from orchestration.run_changes import changes_since, last_success
+from orchestration.run_changes import changes_since, connections_since, last_success
 from orchestration.run_page import line_as_json, view_of
-from orchestration.selectors import neighbours
+from orchestration.selectors import neighbours, run_numbered
 
 #: Log lines in the page as it comes; ``log.js`` loads others where they are looked at.
 LINES = 500
 
 
 def run_of(request: OrganizationRequest, number: int) -> Run:
-    """The run with this number, or 404."""
-    rows = Run.objects.for_organization(request.organization)
-    return get_or_404(
-        rows.select_related("organization", "schedule", "retry_of", "after", "backfill"),
-        number=number,
-    )
+    """The run with this number, 404, or 410 when it is not kept any more."""
+    return run_numbered(request.organization, number)
 
 
 @require_POST
-@requires(Permission.RUN)
+@requires(Permission.RUN, grantable="target")
 def run_create(request: OrganizationRequest) -> HttpResponse:
     """Start ``target`` (narrowed or widened by ``select``) and go to the run; the same token starts it once.
 
@@ -70,7 +68,7 @@ def _is_on(request: OrganizationRequest, name: str) -> bool:
 
 
 @require_GET
-@requires(Permission.VIEW)
+@requires(Permission.VIEW, grantable="run")
 def run_detail(request: OrganizationRequest, number: int) -> HttpResponse:
     """The page, or with htmx the parts that change while it goes on. ``?line=`` shows the log around that line,
     ``?before=`` older lines; ``?level=`` and ``?q=`` narrow it.
@@ -80,7 +78,7 @@ def run_detail(request: OrganizationRequest, number: int) -> HttpResponse:
     context = {
         "run": run,
         "view": view_of(run),
-        "can_run": request.actor.can(Permission.RUN),
+        "can_run": may_run(request.actor, run),
         "log_done": not run.is_active,
         "target_url": links.key_url(request.organization, run.target) if run.node else "",
         "streams": hasattr(request, "scope"),
@@ -123,21 +121,25 @@ def _line_number(request: OrganizationRequest, name: str) -> int:
 
 
 @require_GET
-@requires(Permission.VIEW)
+@requires(Permission.VIEW, grantable="run")
 def run_configuration(request: OrganizationRequest, number: int) -> HttpResponse:
     """What was run exactly, without secrets, and what is different from the last success or from ``?against=``."""
     run = run_of(request, number)
     against = _line_number(request, "against")
     other = run_of(request, against) if against else last_success(run)
+    if other is not None:
+        require_view(request.actor, other)
     older, newer = neighbours(run)
+    capsule = with_cursors(run, capsule_of(run))
     context = {
         "run": run,
         "older": older,
         "newer": newer,
         "comparison": changes_since(run, other),
-        "capsule": json.dumps(run.capsule, indent=2, ensure_ascii=False, sort_keys=True),
+        "connections_since": connections_since(run),
+        "capsule": json.dumps(capsule, indent=2, ensure_ascii=False, sort_keys=True),
         "versions": run.capsule.get("versions", {}),
-        "can_repeat": request.actor.can(Permission.RUN)
+        "can_repeat": may_run(request.actor, run)
         and not run.is_active
         and bool(run.capsule.get("nodes")),
     }
@@ -145,7 +147,7 @@ def run_configuration(request: OrganizationRequest, number: int) -> HttpResponse
 
 
 @require_POST
-@requires(Permission.RUN)
+@requires(Permission.RUN, grantable="run")
 def run_cancel(request: OrganizationRequest, number: int) -> HttpResponse:
     run = services.cancel_run(run=run_of(request, number), actor=request.actor)
     say(request, _("Run #%d is being cancelled.") % run.number)
@@ -153,7 +155,7 @@ def run_cancel(request: OrganizationRequest, number: int) -> HttpResponse:
 
 
 @require_POST
-@requires(Permission.RUN)
+@requires(Permission.RUN, grantable="run")
 def run_retry(request: OrganizationRequest, number: int) -> HttpResponse:
     """Again as a whole; with ``from_failure`` only what failed and what follows, with ``as_it_was`` as it was then."""
     again = services.retry_run(

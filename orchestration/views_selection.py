@@ -21,7 +21,7 @@ MOST_STEPS = 60
 
 
 @require_GET
-@requires(Permission.RUN)
+@requires(Permission.RUN, grantable="target")
 def run_prepare(request: OrganizationRequest) -> HttpResponse:
     """``?target=`` and ``?select=`` as for a run: the steps it would have, and the button that starts it."""
     target = request.GET.get("target") or DAG

@@ -34,20 +34,25 @@ def _word(kind: str) -> str:
 def trash(request: OrganizationRequest) -> HttpResponse:
     """The newest first; what was deleted neither runs nor stands in anybody's way."""
     rows = [
-        {"entry": entry, "icon": _ICONS[entry.kind], "word": _word(entry.kind)}
+        {
+            "entry": entry,
+            "icon": _ICONS[entry.kind],
+            "word": _word(entry.kind),
+            "can_restore": request.actor.can(Permission.EDIT, on=entry.row),
+        }
         for entry in services.in_trash(request.organization)
     ]
     context = {
         "rows": rows,
         "days": platform_settings().trash_retention_days,
-        "can_edit": request.actor.can(Permission.EDIT),
+        "some_actions": any(row["can_restore"] for row in rows),
         "can_purge": request.actor.can(Permission.MANAGE_ORGANIZATION),
     }
     return render_page(request, "orchestration/trash.html", context)
 
 
 @require_POST
-@requires(Permission.EDIT)
+@requires(Permission.EDIT, grantable="trash")
 def trash_restore(request: OrganizationRequest, kind: str, pk: int) -> HttpResponse:
     """Back to where it was; a slug that is taken by now gets a number."""
     row = services.find_in_trash(request.organization, kind, pk)

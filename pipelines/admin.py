@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from common.errors import UserError
+from common.http import client_ip
 from pipelines import services
 from pipelines.models import Pipeline, PipelineDraft, PipelineResource
 from tenants.actors import Actor
@@ -90,12 +91,12 @@ class PipelineAdmin(admin.ModelAdmin[Pipeline]):
 
 def _operator(request: HttpRequest) -> Actor:
     assert request.user.is_authenticated
-    return Actor.operator(request.user)
+    return Actor.operator(request.user, ip=client_ip(request))
 
 
 @admin.register(PipelineDraft)
 class PipelineDraftAdmin(ReadOnly, admin.ModelAdmin[PipelineDraft]):
-    """Unfinished wizards; old ones may be deleted."""
+    """Unfinished wizards, which nothing hangs on; old ones may be deleted."""
 
     list_display = ("pk", "organization", "created_by", "updated_at")
     list_filter = ("organization",)

@@ -9,6 +9,12 @@ _ONE = "pipelines/<slug:slug>/"
 urlpatterns = [
     path("pipelines/", views.PipelineList.as_view(), name="api-pipeline-list"),
     path(_ONE, views.PipelineDetail.as_view(), name="api-pipeline-detail"),
+    path(f"{_ONE}grants/", views.PipelineGrants.as_view(), name="api-pipeline-grants"),
+    path(
+        f"{_ONE}grants/<int:member>/",
+        views.PipelineGrant.as_view(),
+        name="api-pipeline-grant",
+    ),
     path(f"{_ONE}pause/", views.PipelinePause.as_view(), name="api-pipeline-pause"),
     path(f"{_ONE}resume/", views.PipelineResume.as_view(), name="api-pipeline-resume"),
     path(f"{_ONE}state/", loads.PipelineState.as_view(), name="api-pipeline-state"),

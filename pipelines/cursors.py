@@ -65,7 +65,7 @@ def set_cursor(
 
     ``expected`` is the value the caller looked at; ``Conflict`` when a run or a person has moved it since.
     """
-    actor.require(Permission.EDIT)
+    actor.require(Permission.EDIT, on=pipeline)
     value = _checked(value)
     locked = Pipeline.objects.for_organization(pipeline.organization).select_for_update()
     row = locked.get(pk=pipeline.pk)

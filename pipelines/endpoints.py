@@ -66,6 +66,26 @@ def check_ends(pipeline: Pipeline, ends: dict[str, Any]) -> None:
             )
 
 
+def what_is_read(definition: PipelineDefinition) -> dict[str, Any]:
+    """What it takes of its source: which tables, rows and columns, and which values as they are."""
+    tables = {
+        one.name: (
+            one.query,
+            one.is_selected,
+            set(one.columns),
+            {
+                name: kept["transform"]
+                for name, kept in one.column_settings.items()
+                if kept.get("transform")
+            },
+            one.filters,
+        )
+        for one in definition.resources
+    }
+    whole = (definition.source_schema, set(definition.include), set(definition.exclude))
+    return {"": whole, **tables}
+
+
 def _check_dispositions(destination: Connection, definition: PipelineDefinition) -> None:
     """The default counts for the tables that nobody names, and wherever a resource leaves it out."""
     allowed = destination.type.capabilities.write_dispositions

@@ -112,6 +112,8 @@ class Pipeline(Trashable):
 
     class Meta(Trashable.Meta):
         ordering = ["name", "pk"]
+        # With Django's own view_pipeline: what is shared with single people.
+        permissions = [("run_pipeline", "Can run pipeline"), ("edit_pipeline", "Can edit pipeline")]
         indexes = [
             # The list is read in this order, a page at a time.
             models.Index(

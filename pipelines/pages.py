@@ -42,11 +42,17 @@ def page_context(request: OrganizationRequest, pipeline: Pipeline, tab: str) -> 
                 "current": page == tab,
             }
             for page, label, count in _tabs(pipeline, rejected)
+            if page != "sharing" or request.actor.can(Permission.VIEW)
         ],
         "rejected": rejected,
         "runs_url": f"{runs}?target={target}",
-        "can_edit": request.actor.can(Permission.EDIT),
-        "can_run": request.actor.can(Permission.RUN),
+        "can_edit": request.actor.can(Permission.EDIT, on=pipeline),
+        "can_run": request.actor.can(Permission.RUN, on=pipeline),
+        # Who was given this one makes no second, and runs no others along.
+        "end_links": "" if request.actor.can(Permission.VIEW) else "no",
+        "may_look": request.actor.can(Permission.RUN, on=pipeline.source),
+        "builds": request.actor.can(Permission.EDIT),
+        "runs_all": request.actor.can(Permission.RUN),
         "can_see_audit": request.actor.can(Permission.VIEW_AUDIT),
     }
 
@@ -65,4 +71,5 @@ def _tabs(pipeline: Pipeline, rejected: int) -> list[tuple[str, str, int | None]
         ("shape", _("Schema"), None),
         ("update", _("Configuration"), None),
         ("changes", _("Changes"), None),
+        ("sharing", _("Sharing"), None),
     ]

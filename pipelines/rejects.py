@@ -15,7 +15,7 @@ MOST_IDS = 1_000
 
 def discard_rejects(*, pipeline: Pipeline, actor: Actor, ids: Sequence[str]) -> int:
     """Delete refused rows for good; how many there were. Some may be gone already."""
-    actor.require(Permission.EDIT)
+    actor.require(Permission.EDIT, on=pipeline)
     wanted = list(dict.fromkeys(ids))
     if not 1 <= len(wanted) <= MOST_IDS:
         raise UserError(

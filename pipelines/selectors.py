@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
+from audit.actions import AuditAction
 from audit.models import AuditEvent
 from connections.models import Connection, DatasetTable
 from pipelines import yaml
@@ -43,6 +44,8 @@ __all__ = [
     "destinations_of",
     "drafts_of",
     "list_pipelines",
+    "named_pipeline",
+    "pipeline_in_path",
     "ranged_resources",
     "register_history",
     "sources_of",
@@ -71,6 +74,19 @@ def list_pipelines(
             Q(tags_text__contains=f'"{tag}"') | Q(tags_text__contains=json.dumps(tag))
         )
     return rows
+
+
+def pipeline_in_path(
+    organization: Organization, arguments: Mapping[str, Any]
+) -> QuerySet[Pipeline]:
+    """What a request to a page of one pipeline is about, for ``common.access.register_grantable``."""
+    return Pipeline.objects.for_organization(organization).filter(slug=arguments["slug"])
+
+
+def named_pipeline(organization: Organization, arguments: Mapping[str, Any]) -> QuerySet[Pipeline]:
+    """The one that a form or a body names in its field ``pipeline``."""
+    slug = str(arguments.get("pipeline") or "")
+    return Pipeline.objects.for_organization(organization).filter(slug=slug)
 
 
 def tags_of(organization: Organization) -> list[str]:
@@ -217,6 +233,8 @@ def changes_of(pipeline: Pipeline) -> list[Change]:
     """The newest first, out of the audit log."""
     rows = AuditEvent.objects.for_organization(pipeline.organization)
     rows = rows.filter(target_type="pipeline", target_id=str(pipeline.pk))
+    # With whom it is shared is on another page, which not everybody sees who sees this one.
+    rows = rows.exclude(action__in=(AuditAction.GRANT_GIVEN, AuditAction.GRANT_TAKEN))
     return [Change(event, _lines(event.changes)) for event in rows[:MAX_CHANGES]]
 
 

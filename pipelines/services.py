@@ -16,7 +16,7 @@ from connections.models import Connection
 from pipelines.cursors import set_cursor
 from pipelines.definition import PipelineDefinition
 from pipelines.described import definition_of, resources_of, snapshot, snapshots
-from pipelines.endpoints import check_endpoints, check_ends, modes_of
+from pipelines.endpoints import check_endpoints, check_ends, modes_of, what_is_read
 from pipelines.errors import InvalidPipeline
 from pipelines.models import Pipeline, PipelineDraft, PipelineResource
 from pipelines.rejects import discard_rejects
@@ -94,9 +94,10 @@ def update_pipeline(
 ) -> Pipeline:
     """Change everything but the endpoints, the mode and the dataset, which the loaded data hang on.
 
+    What it reads of its source is for those who may use that connection.
     ``expected_version`` is the version the caller looked at; ``Conflict`` when it is no longer the newest.
     """
-    actor.require(Permission.EDIT)
+    actor.require(Permission.EDIT, on=pipeline)
     definition = definition.checked()
     # Two writers take turns here, so that neither bases a version on what the other replaces.
     locked = Pipeline.objects.for_organization(pipeline.organization).select_for_update()
@@ -112,6 +113,7 @@ def update_pipeline(
             field="mode" if definition.mode != pipeline.mode else "dataset",
             remedy="Create a new pipeline for another schema; the loaded data stay where they are.",
         )
+    _check_reading(pipeline, definition, actor)
     check_endpoints(pipeline.source, pipeline.destination, definition, pipeline)
     before = snapshot(pipeline)
     pipeline.version += 1
@@ -129,7 +131,7 @@ def update_pipeline(
 @transaction.atomic
 def set_paused(*, pipeline: Pipeline, actor: Actor, paused: bool) -> Pipeline:
     """A paused pipeline is skipped by schedules and by runs of the whole graph."""
-    actor.require(Permission.EDIT)
+    actor.require(Permission.EDIT, on=pipeline)
     pipeline.is_paused, pipeline.paused_reason = paused, ""
     pipeline.save(update_fields=["is_paused", "paused_reason"])
     action = AuditAction.PIPELINE_PAUSED if paused else AuditAction.PIPELINE_RESUMED
@@ -140,7 +142,7 @@ def set_paused(*, pipeline: Pipeline, actor: Actor, paused: bool) -> Pipeline:
 @transaction.atomic
 def delete_pipeline(*, pipeline: Pipeline, actor: Actor) -> None:
     """Put it in the trash. The loaded tables stay where they are."""
-    actor.require(Permission.EDIT)
+    actor.require(Permission.EDIT, on=pipeline)
     pipeline.put_in_trash()
     audit.record(
         organization=pipeline.organization,
@@ -153,7 +155,7 @@ def delete_pipeline(*, pipeline: Pipeline, actor: Actor) -> None:
 
 @transaction.atomic
 def restore_pipeline(*, pipeline: Pipeline, actor: Actor) -> Pipeline:
-    actor.require(Permission.EDIT)
+    actor.require(Permission.EDIT, on=pipeline)
     for connection in (pipeline.source, pipeline.destination):
         connections.check_not_deleted(connection)
     living = Pipeline.objects.for_organization(pipeline.organization)
@@ -229,6 +231,23 @@ def pipeline_slug(organization: Organization, name: str) -> str:
     # The page of new pipelines has that address.
     name = "new pipeline" if slugify(name) == "new" else name
     return unique_slug(name, living, fallback="pipeline")
+
+
+def _check_reading(pipeline: Pipeline, definition: PipelineDefinition, actor: Actor) -> None:
+    """Who was given one pipeline does not thereby read all that its source holds."""
+    # A pattern of files reaches every file of the organization.
+    of_files = pipeline.source.type.capabilities.files
+    needed = (Permission.EDIT, None) if of_files else (Permission.RUN, pipeline.source)
+    if actor.can(*needed):
+        return
+    if what_is_read(definition) != what_is_read(definition_of(pipeline)):
+        raise InvalidPipeline(
+            "What this pipeline reads is changed by those who may use its source.",
+            field="resources",
+            remedy="Ask an editor of the organization to change it."
+            if of_files
+            else f"Ask an owner or admin to let you use the connection “{pipeline.source}”.",
+        )
 
 
 def _apply(pipeline: Pipeline, definition: PipelineDefinition) -> None:

@@ -9,6 +9,7 @@ from pipelines import (
     views_refresh,
     views_rejects,
     views_resources,
+    views_sharing,
     views_state,
     views_what,
     views_wizard,
@@ -70,6 +71,13 @@ urlpatterns = [
         "<slug:slug>/configuration/yaml/", views_configuration.pipeline_yaml, name="pipeline-yaml"
     ),
     path("<slug:slug>/changes/", views.pipeline_changes, name="pipeline-changes"),
+    path("<slug:slug>/sharing/", views_sharing.pipeline_sharing, name="pipeline-sharing"),
+    path("<slug:slug>/sharing/give/", views_sharing.pipeline_share, name="pipeline-share"),
+    path(
+        "<slug:slug>/sharing/<int:member>/take/",
+        views_sharing.pipeline_unshare,
+        name="pipeline-unshare",
+    ),
     path("<slug:slug>/pause/", views.pipeline_pause, name="pipeline-pause"),
     path("<slug:slug>/resume/", views.pipeline_resume, name="pipeline-resume"),
     path("<slug:slug>/duplicate/", views_wizard.pipeline_duplicate, name="pipeline-duplicate"),

@@ -22,7 +22,7 @@ from pipelines.wording import filter_words, how_words, what_words
 
 
 @require_GET
-@requires(Permission.VIEW)
+@requires(Permission.VIEW, grantable="pipeline")
 def pipeline_detail(request: OrganizationRequest, slug: str) -> HttpResponse:
     pipeline = find_pipeline(request, slug)
     definition = services.definition_of(pipeline)
@@ -43,7 +43,7 @@ def pipeline_detail(request: OrganizationRequest, slug: str) -> HttpResponse:
 
 
 @require_GET
-@requires(Permission.VIEW)
+@requires(Permission.VIEW, grantable="pipeline")
 def pipeline_tables(request: OrganizationRequest, slug: str) -> HttpResponse:
     pipeline = find_pipeline(request, slug)
     context = {
@@ -56,7 +56,7 @@ def pipeline_tables(request: OrganizationRequest, slug: str) -> HttpResponse:
 
 
 @require_GET
-@requires(Permission.VIEW)
+@requires(Permission.VIEW, grantable="pipeline")
 def pipeline_runs(request: OrganizationRequest, slug: str) -> HttpResponse:
     pipeline = find_pipeline(request, slug)
     context = page_context(request, pipeline, "runs")
@@ -64,7 +64,7 @@ def pipeline_runs(request: OrganizationRequest, slug: str) -> HttpResponse:
 
 
 @require_GET
-@requires(Permission.VIEW)
+@requires(Permission.VIEW, grantable="pipeline")
 def pipeline_shape(request: OrganizationRequest, slug: str) -> HttpResponse:
     """How its tables changed their columns, run by run."""
     pipeline = find_pipeline(request, slug)
@@ -76,7 +76,7 @@ def pipeline_shape(request: OrganizationRequest, slug: str) -> HttpResponse:
 
 
 @require_GET
-@requires(Permission.VIEW)
+@requires(Permission.VIEW, grantable="pipeline")
 def pipeline_changes(request: OrganizationRequest, slug: str) -> HttpResponse:
     pipeline = find_pipeline(request, slug)
     context = {**page_context(request, pipeline, "changes"), "changes": changes_of(pipeline)}
@@ -87,7 +87,7 @@ def pipeline_changes(request: OrganizationRequest, slug: str) -> HttpResponse:
 
 
 @require_POST
-@requires(Permission.EDIT)
+@requires(Permission.EDIT, grantable="pipeline")
 def pipeline_pause(request: OrganizationRequest, slug: str) -> HttpResponse:
     pipeline = find_pipeline(request, slug)
     services.set_paused(pipeline=pipeline, actor=request.actor, paused=True)
@@ -96,7 +96,7 @@ def pipeline_pause(request: OrganizationRequest, slug: str) -> HttpResponse:
 
 
 @require_POST
-@requires(Permission.EDIT)
+@requires(Permission.EDIT, grantable="pipeline")
 def pipeline_resume(request: OrganizationRequest, slug: str) -> HttpResponse:
     pipeline = find_pipeline(request, slug)
     services.set_paused(pipeline=pipeline, actor=request.actor, paused=False)
@@ -113,7 +113,7 @@ def _back(request: OrganizationRequest, pipeline: Pipeline) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@requires(Permission.EDIT)
+@requires(Permission.EDIT, grantable="pipeline")
 def pipeline_delete(request: OrganizationRequest, slug: str) -> HttpResponse:
     """Asked for on a page of its own too, so that it works without scripts."""
     pipeline = find_pipeline(request, slug)

@@ -23,7 +23,7 @@ COUNT = "count"
 
 
 @require_http_methods(["GET", "POST"])
-@requires(Permission.VIEW)
+@requires(Permission.VIEW, grantable="pipeline")
 def pipeline_update(request: OrganizationRequest, slug: str) -> HttpResponse:
     """Name, description, what is copied, and how; viewers see the YAML alone."""
     pipeline = find_pipeline(request, slug)
@@ -31,7 +31,9 @@ def pipeline_update(request: OrganizationRequest, slug: str) -> HttpResponse:
     form = ConfigurationForm(request.POST or None, holder=holder)
     counts = request.POST.get("action") == COUNT
     if request.method == "POST":
-        request.actor.require(Permission.EDIT)
+        request.actor.require(Permission.EDIT, on=pipeline)
+        if counts:
+            request.actor.require(Permission.RUN, on=pipeline.source)
         if not counts and form.is_valid() and _save(request, holder, form):
             say(request, _("Configuration saved"))
             return redirect(page_url(pipeline, "update"))
@@ -80,7 +82,7 @@ def _matches(
 
 
 @require_http_methods(["GET", "POST"])
-@requires(Permission.EDIT)
+@requires(Permission.EDIT, grantable="pipeline")
 def pipeline_yaml(request: OrganizationRequest, slug: str) -> HttpResponse:
     """The whole definition as text, to change it in one go."""
     pipeline = find_pipeline(request, slug)

@@ -28,6 +28,8 @@ class ListRow:
     what: str
     how: str
     token: str
+    can_run: bool
+    can_edit: bool
 
 
 @require_GET
@@ -46,13 +48,12 @@ def pipeline_list(request: OrganizationRequest) -> HttpResponse:
         "text": text,
         "tag": tag,
         "tags": tags_of(request.organization),
-        "rows": [_list_row(one, definitions[one.pk]) for one in pipelines],
+        "rows": [_list_row(request, one, definitions[one.pk]) for one in pipelines],
         "drafts": [Draft.load(row) for row in drafts],
         "next_url": following,
         "previous_url": previous,
         "footer": ngettext("%(n)d pipeline", "%(n)d pipelines", total) % {"n": total},
         "can_edit": can_edit,
-        "can_run": request.actor.can(Permission.RUN),
     }
     return render_page(request, "pipelines/pipeline_list.html", context, partial="results")
 
@@ -89,5 +90,14 @@ def _query(request: OrganizationRequest, **changes: int) -> str:
     return f"?{query.urlencode()}"
 
 
-def _list_row(pipeline: Pipeline, definition: PipelineDefinition) -> ListRow:
-    return ListRow(pipeline, what_words(definition), how_words(definition), run_token(pipeline))
+def _list_row(
+    request: OrganizationRequest, pipeline: Pipeline, definition: PipelineDefinition
+) -> ListRow:
+    return ListRow(
+        pipeline,
+        what_words(definition),
+        how_words(definition),
+        run_token(pipeline),
+        can_run=request.actor.can(Permission.RUN, on=pipeline),
+        can_edit=request.actor.can(Permission.EDIT, on=pipeline),
+    )

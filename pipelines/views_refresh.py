@@ -20,7 +20,7 @@ from pipelines.views_resources import find_pipeline
 
 
 @require_GET
-@requires(Permission.RUN)
+@requires(Permission.RUN, grantable="pipeline")
 def pipeline_refresh(request: OrganizationRequest, slug: str) -> HttpResponse:
     """The choice and what it means; the form that starts the run stands below what it would do."""
     pipeline = find_pipeline(request, slug)
@@ -48,7 +48,7 @@ def pipeline_refresh(request: OrganizationRequest, slug: str) -> HttpResponse:
 
 
 @require_GET
-@requires(Permission.RUN)
+@requires(Permission.RUN, grantable="pipeline")
 def pipeline_estimate(request: OrganizationRequest, slug: str) -> HttpResponse:
     """The rows that the choice in the query would read and replace, as a part of that page."""
     pipeline = find_pipeline(request, slug)

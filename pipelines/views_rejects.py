@@ -19,17 +19,18 @@ from pipelines.views_resources import find_pipeline
 
 
 @require_GET
-@requires(Permission.VIEW)
+@requires(Permission.VIEW, grantable="pipeline")
 def pipeline_rejects(request: OrganizationRequest, slug: str) -> HttpResponse:
     """At once without its rows; with htmx or ``?ask=1`` with those of ``?table=`` behind ``?after=``."""
     pipeline = find_pipeline(request, slug)
     asks = wants_partial(request) or bool(request.GET.get("ask"))
     table, after = request.GET.get("table", ""), request.GET.get("after", "")
-    may_act = request.actor.can(Permission.EDIT)
+    may_act = request.actor.can(Permission.EDIT, on=pipeline)
+    may_look = may_act and request.actor.can(Permission.RUN, on=pipeline.source)
     page = RejectPage(table, after)
     if asks:
         # The rows are as the source has them, columns that are hashed or masked included.
-        page = ask_rejects(pipeline, table=table, after=after, with_values=may_act)
+        page = ask_rejects(pipeline, table=table, after=after, with_values=may_look)
     context = {
         **page_context(request, pipeline, "rejects"),
         "asked": asks,
@@ -55,7 +56,7 @@ def _segments(page: RejectPage) -> list[dict[str, Any]]:
 
 
 @require_GET
-@requires(Permission.RUN)
+@requires(Permission.RUN, grantable="pipeline")
 def rejects_retry(request: OrganizationRequest, slug: str) -> HttpResponse:
     """What trying again means, and of which tables; the form starts a run."""
     pipeline = find_pipeline(request, slug)
@@ -81,7 +82,7 @@ def rejects_retry(request: OrganizationRequest, slug: str) -> HttpResponse:
 
 
 @require_POST
-@requires(Permission.EDIT)
+@requires(Permission.EDIT, grantable="pipeline")
 def rejects_discard(request: OrganizationRequest, slug: str) -> HttpResponse:
     """Throws the ticked rows away; without ``confirmed`` it asks first, the way without script."""
     pipeline = find_pipeline(request, slug)

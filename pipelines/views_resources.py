@@ -26,6 +26,8 @@ from pipelines.wizard import Draft
 from tenants.models import User
 
 TABLES_A_PAGE = 50
+#: Actions that show rows, which is for those who may use the source.
+ASKS_SOURCE = ("preview", "count-filters")
 
 
 # --- the tables of a source -----------------------------------------------------------------------
@@ -99,6 +101,8 @@ def edit_resource(
     """The form of one table: shown, previewed, its filter rows added and removed, and saved."""
     resource = holder.resource(position)
     action = request.POST.get("action", "").partition(":")[0]
+    if action in ASKS_SOURCE or _asks_otherwise(request, resource):
+        request.actor.require(Permission.RUN, on=holder.source)
     if action == "count-filters" and wants_partial(request):
         return _count(request, holder, resource)
     described, problem = _described(request, holder, position)
@@ -131,6 +135,7 @@ def edit_resource(
         form.put_error(wrong_query)
     context = {
         **holder.context(),
+        "may_look": request.actor.can(Permission.RUN, on=holder.source),
         "form": form,
         "holder": holder,
         "resource": resource,
@@ -187,6 +192,11 @@ def _count(request: OrganizationRequest, holder: Holder, resource: dict[str, Any
     return render_page(request, "pipelines/_filter_count.html", context)
 
 
+def _asks_otherwise(request: OrganizationRequest, resource: dict[str, Any]) -> bool:
+    """Whether another statement stands in the form; browsers end their lines in another way."""
+    return _query(request, resource).split() != str(resource.get("query", "")).split()
+
+
 def _query(request: OrganizationRequest, resource: dict[str, Any]) -> str:
     """The statement as it stands in the form; empty where a table is read."""
     stored: str = resource.get("query", "")
@@ -215,6 +225,7 @@ def _looked_at(
 
 def add_resource(request: OrganizationRequest, holder: Holder) -> HttpResponse:
     """Choose a table of a whole database that is to have settings of its own."""
+    request.actor.require(Permission.RUN, on=holder.source)
     if request.method == "POST":
         _schema, name = read_key(request.POST.get("table", ""))
         return redirect(holder.url("edit", holder.add(request.actor, name)))
@@ -269,20 +280,20 @@ def find_pipeline(request: OrganizationRequest, slug: str) -> Pipeline:
 
 
 @require_http_methods(["GET", "POST"])
-@requires(Permission.EDIT)
+@requires(Permission.EDIT, grantable="pipeline")
 def resource_update(request: OrganizationRequest, slug: str, position: int) -> HttpResponse:
     holder = PipelineHolder(find_pipeline(request, slug))
     return edit_resource(request, holder, position, done=holder.url("list"), say_saved=True)
 
 
 @require_http_methods(["GET", "POST"])
-@requires(Permission.EDIT)
+@requires(Permission.EDIT, grantable="pipeline")
 def resource_add(request: OrganizationRequest, slug: str) -> HttpResponse:
     return add_resource(request, PipelineHolder(find_pipeline(request, slug)))
 
 
 @require_POST
-@requires(Permission.EDIT)
+@requires(Permission.EDIT, grantable="pipeline")
 def resource_remove(request: OrganizationRequest, slug: str, position: int) -> HttpResponse:
     holder = PipelineHolder(find_pipeline(request, slug))
     name = holder.remove(request.actor, position)

@@ -19,7 +19,7 @@ CURSOR = "pipelines/pipeline_cursor.html"
 
 
 @require_GET
-@requires(Permission.VIEW)
+@requires(Permission.VIEW, grantable="pipeline")
 def pipeline_state(request: OrganizationRequest, slug: str) -> HttpResponse:
     """At once as we know it; with htmx or ``?ask=1`` as the destination has it now."""
     pipeline = find_pipeline(request, slug)
@@ -40,7 +40,7 @@ def pipeline_state(request: OrganizationRequest, slug: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@requires(Permission.EDIT)
+@requires(Permission.EDIT, grantable="pipeline")
 def cursor_move(request: OrganizationRequest, slug: str, position: int) -> HttpResponse:
     """Let the next run begin behind a value of a person's choice."""
     pipeline = find_pipeline(request, slug)
@@ -63,7 +63,7 @@ def cursor_move(request: OrganizationRequest, slug: str, position: int) -> HttpR
 
 
 @require_http_methods(["GET", "POST"])
-@requires(Permission.EDIT)
+@requires(Permission.EDIT, grantable="pipeline")
 def cursor_reset(request: OrganizationRequest, slug: str, position: int) -> HttpResponse:
     """Let the next run begin anew; what is loaded stays."""
     pipeline = find_pipeline(request, slug)

@@ -1,4 +1,4 @@
-"""How allauth fits in: no open sign-up, our names, our words."""
+"""How allauth fits in: our policy of sign-ups, our names, our words."""
 
 import logging
 import smtplib
@@ -25,8 +25,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """People come by invitation, or as the first of an installation."""
+        """allauth's own form is not in use; ``tenants.sign_up_views`` has ours."""
         return False
+
+    def get_login_stages(self) -> list[str]:
+        """Ours decides who has to prove their address first."""
+        own = {
+            "allauth.account.stages.EmailVerificationStage": "tenants.sign_in_stages.ProofOfAddress"
+        }
+        return [own.get(path, path) for path in super().get_login_stages()]
 
     def clean_email(self, email: str) -> str:
         return str(super().clean_email(email)).lower()
@@ -40,6 +47,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             super().send_mail(template_prefix, email, context)
         except (smtplib.SMTPException, OSError) as error:
             logger.error("mail not sent: %s", type(error).__name__)
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """The account alone: asking by another name of this host gives no further attempts."""
+        return str(credentials.get("email") or credentials.get("username") or "").strip().lower()
 
 
 def display_name(user: Any) -> str:

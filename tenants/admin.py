@@ -1,74 +1,30 @@
-"""People and organizations for operators. Changes go through the services, so the audit log has them."""
+"""Organizations, memberships, invitations and keys for operators. Changes go through the services, so the audit
+log has them.
+"""
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.helpers import ActionForm
-from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from common.access import Role
-from common.errors import DatanikaError
-from common.http import client_ip
-from tenants import admin_providers, selectors, services  # noqa: F401  registers its pages
-from tenants.actors import Actor
-from tenants.admin_platform import OrganizationForm
-from tenants.models import ApiKey, Invitation, Membership, Organization, User
+from tenants import admin_people, admin_platform, admin_providers, selectors, services
+from tenants.admin_base import NotDeleted, ReadOnly, carry_out, operator
+from tenants.models import ApiKey, Invitation, Membership, Organization
+from tenants.platform_forms import OrganizationForm
+
+#: Pages that are registered by being imported.
+__all__ = ["admin_people", "admin_platform", "admin_providers"]
 
 _AT_REST = (
     "suspended_at", "suspended_by", "suspended_reason", "deletion_requested_at",
     "deletion_requested_by", "delete_after",
 )  # fmt: skip
-
-
-def _operator(request: HttpRequest) -> Actor:
-    return Actor.operator(cast(User, request.user), ip=client_ip(request))
-
-
-class _NotDeleted:
-    """What others hang on is switched off instead: deleting would go past the audit log."""
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class _ReadOnly(_NotDeleted):
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-@admin.register(User)
-class UserAdmin(_NotDeleted, BaseUserAdmin):  # type: ignore[type-arg]
-    """Switch a person off with “active”; sessions and sign-ins end at once."""
-
-    add_form = AdminUserCreationForm
-    ordering = ("email",)
-    list_display = ("email", "name", "is_active", "is_staff", "last_login", "date_joined")
-    list_filter = ("is_active", "is_staff", "date_joined")
-    search_fields = ("email", "name")
-    readonly_fields = ("last_login", "date_joined")
-    fieldsets = (
-        (None, {"fields": ("email", "name", "password")}),
-        ("Access", {"fields": ("is_active", "is_staff", "is_superuser")}),
-        ("Times", {"fields": ("last_login", "date_joined")}),
-    )
-    add_fieldsets = (
-        (
-            None,
-            {
-                "classes": ("wide",),
-                "fields": ("email", "name", "usable_password", "password1", "password2"),
-            },
-        ),
-    )
 
 
 class ReasonForm(ActionForm):
@@ -78,7 +34,7 @@ class ReasonForm(ActionForm):
 
 
 @admin.register(Organization)
-class OrganizationAdmin(_NotDeleted, admin.ModelAdmin):  # type: ignore[type-arg]
+class OrganizationAdmin(NotDeleted, admin.ModelAdmin):  # type: ignore[type-arg]
     form = OrganizationForm
     list_display = (
         "name", "slug", "member_count", "max_concurrent_runs", "queue", "schedules_paused_at",
@@ -138,10 +94,10 @@ class OrganizationAdmin(_NotDeleted, admin.ModelAdmin):  # type: ignore[type-arg
         self, request: HttpRequest, queryset: QuerySet[Organization], change: Callable[..., Any]
     ) -> None:
         for organization in queryset:
-            _carry_out(
+            carry_out(
                 self,
                 request,
-                partial(change, organization=organization, actor=_operator(request)),
+                partial(change, organization=organization, actor=operator(request)),
             )
 
     @admin.display(description="members")
@@ -158,11 +114,11 @@ class OrganizationAdmin(_NotDeleted, admin.ModelAdmin):  # type: ignore[type-arg
             for name in ("name", "time_zone", "default_schema", "max_concurrent_runs")
         }
         obj.refresh_from_db()
-        _carry_out(
+        carry_out(
             self,
             request,
             lambda: services.update_organization(
-                organization=obj, actor=_operator(request), **wanted, operated=form.operated
+                organization=obj, actor=operator(request), **wanted, operated=form.operated
             ),
         )
 
@@ -181,10 +137,10 @@ class MembershipAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return (*fixed, "created_at", "last_seen_at")
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
-        role, actor = Role(obj.role), _operator(request)
+        role, actor = Role(obj.role), operator(request)
         if change:
             obj.refresh_from_db()
-            _carry_out(
+            carry_out(
                 self,
                 request,
                 lambda: services.change_role(membership=obj, role=role, actor=actor),
@@ -196,10 +152,10 @@ class MembershipAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             obj.pk = made.pk
 
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
-        _carry_out(
+        carry_out(
             self,
             request,
-            lambda: services.remove_member(membership=obj, actor=_operator(request)),
+            lambda: services.remove_member(membership=obj, actor=operator(request)),
         )
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
@@ -208,7 +164,7 @@ class MembershipAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Invitation)
-class InvitationAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class InvitationAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("email", "organization", "role", "invited_by", "expires_at", "open")
     list_filter = ("role", "expires_at", "organization")
     list_select_related = ("organization",)
@@ -223,17 +179,17 @@ class InvitationAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.action(description="Revoke the selected invitations")
     def revoke(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
         for invitation in queryset:
-            _carry_out(
+            carry_out(
                 self,
                 request,
                 lambda invitation=invitation: services.revoke_invitation(
-                    invitation=invitation, actor=_operator(request)
+                    invitation=invitation, actor=operator(request)
                 ),
             )
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class ApiKeyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = (
         "name", "prefix", "organization", "role", "created_by", "expires_at", "last_used_at", "state",
     )  # fmt: skip
@@ -249,16 +205,8 @@ class ApiKeyAdmin(_ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.action(description="Revoke the selected keys")
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         for key in queryset:
-            _carry_out(
+            carry_out(
                 self,
                 request,
-                lambda key=key: services.revoke_api_key(key=key, actor=_operator(request)),
+                lambda key=key: services.revoke_api_key(key=key, actor=operator(request)),
             )
-
-
-def _carry_out(page: Any, request: HttpRequest, change: Any) -> None:
-    """Call the service; its refusal becomes a message, because the admin has no field for it."""
-    try:
-        change()
-    except DatanikaError as error:
-        page.message_user(request, str(error), messages.ERROR)

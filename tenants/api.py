@@ -76,6 +76,27 @@ class MemberDetail(OrganizationAPIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
+class SharedSerializer(serializers.Serializer[Any]):
+    kind = serializers.CharField(help_text="connection or pipeline.")
+    slug = serializers.CharField(source="thing.slug")
+    name = serializers.CharField(source="thing.name")
+    permission = serializers.CharField(help_text="view, run or edit, each with those before it.")
+
+
+class SharedList(OrganizationAPIView):
+    required: ClassVar = {"GET": Permission.BELONG}
+    pagination_class = None
+
+    @extend_schema(
+        summary="List what is shared with you", responses=SharedSerializer(many=True)
+    )
+    def get(self, request: Request) -> Response:
+        """Connections and pipelines that the caller was given beyond their role; a key is given none."""
+        mine = selectors.membership_behind(self.organization, self.actor)
+        found = selectors.shared_with(mine) if mine else []
+        return Response(SharedSerializer(found, many=True).data)
+
+
 class InvitationSerializer(serializers.ModelSerializer[Invitation]):
     is_open = serializers.BooleanField(help_text="Neither used, nor revoked, nor expired.")
 

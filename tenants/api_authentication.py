@@ -14,6 +14,7 @@ from rest_framework.request import Request
 
 from common.errors import NotFound
 from common.http import client_ip
+from tenants import doors
 from tenants.actors import Actor
 from tenants.errors import TokenRefused
 from tenants.middleware import membership_of
@@ -49,7 +50,7 @@ class ApiKeyAuthentication(authentication.BaseAuthentication):
         found = Q(key_hash=digest) | Q(previous_hash=digest, previous_expires_at__gt=now)
         key = ApiKey.all_organizations.select_related("organization").filter(found).first()
         if key is None or not key.is_usable:
-            raise exceptions.AuthenticationFailed("This API key is not valid.")
+            raise _wrong(request, "This API key is not valid.")
         ip = client_ip(request._request) or None
         if (
             key.last_used_at is None
@@ -74,11 +75,18 @@ class TokenAuthentication(authentication.BaseAuthentication):
         try:
             family = tokens.read_access_token(text)
         except TokenRefused as error:
-            raise exceptions.AuthenticationFailed(str(error)) from None
+            raise _wrong(request, str(error)) from None
         return family.membership.user, family
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE
+
+
+def _wrong(request: Request, words: str) -> exceptions.APIException:
+    """401, or 429 after too many wrong ones. A right one is let in all the same: nobody guesses 32 bytes."""
+    if wait := doors.knock(request._request, "api_key"):
+        return exceptions.Throttled(wait=wait)
+    return exceptions.AuthenticationFailed(words)
 
 
 def bearer(request: Request) -> str:

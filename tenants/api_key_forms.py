@@ -81,7 +81,9 @@ class ApiKeyForm(_ExpiryForm):
         super().__init__(*args, **kwargs)
         words = {str(role.value): text for role, text in ROLE_WORDS.items()}
         self.fields["role"].widget = ChoiceCards(descriptions=words)
-        self.fields["role"].choices = role_choices(actor.role)  # type: ignore[attr-defined]
+        self.fields["role"].choices = [  # type: ignore[attr-defined]
+            choice for choice in role_choices(actor.role) if choice[0] != Role.GUEST
+        ]
 
 
 class ApiKeyRotateForm(_ExpiryForm):

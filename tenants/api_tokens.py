@@ -2,12 +2,8 @@
 
 from typing import Any
 
-from allauth.account import app_settings as account_settings
 from allauth.account.adapter import get_adapter
-from allauth.account.utils import has_verified_email
 from allauth.core import ratelimit
-from allauth.core.internal import ratelimit as limits
-from allauth.mfa.models import Authenticator
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -20,16 +16,14 @@ from rest_framework.views import APIView
 from common.api import KnownKeys, checked
 from common.errors import PermissionDenied
 from common.http import client_ip, get_or_404
+from tenants import doors
 from tenants.actors import Actor
 from tenants.api_authentication import CHALLENGE
 from tenants.errors import CodeNeeded, CodeWrong, SignInRefused
 from tenants.middleware import membership_of
 from tenants.models import Membership, TokenFamily, User
-from tenants.services import tokens
-
-#: Seconds; those of the rates of the sign-in page, whose counters these doors share.
-LOCKED_FOR, BUSY_FOR = 300, 60
-_EXCHANGES = {"exchange": "60/m/ip"}
+from tenants.services import addresses, tokens
+from tenants.services.second_factor import prove, second_factor_of
 
 
 class SignInSerializer(KnownKeys):
@@ -126,7 +120,7 @@ class TokenRefresh(_Door):
     )
     def post(self, request: Request) -> Response:
         """Each refresh token works once. One that comes again ends the sign-in it belongs to."""
-        _limit(request, "exchange", config=_EXCHANGES)
+        _limit(request, "exchange")
         data = checked(RefreshSerializer(data=request.data))
         made = tokens.refresh_tokens(text=data["refresh"], caller=_caller(request))
         return Response(_answer(made))
@@ -141,7 +135,7 @@ class TokenRevoke(_Door):
     )
     def post(self, request: Request) -> Response:
         """Its access tokens stop working as well. A token that is not valid gets the same answer."""
-        _limit(request, "exchange", config=_EXCHANGES)
+        _limit(request, "exchange")
         data = checked(RefreshSerializer(data=request.data))
         tokens.revoke_by_token(text=data["refresh"], caller=_caller(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
@@ -191,37 +185,33 @@ def _person(request: Request, email: str, password: str) -> User:
             request._request, email=email, password=password
         )
     except ValidationError:
-        raise exceptions.Throttled(wait=LOCKED_FOR) from None
+        wait = doors.wait_of(request._request, "login_failed", key=email)
+        raise exceptions.Throttled(wait=wait) from None
     if not isinstance(user, User) or not user.is_active:
         raise SignInRefused
-    if account_settings.EMAIL_VERIFICATION == "mandatory" and not has_verified_email(user):
-        raise SignInRefused
+    if addresses.must_verify(user):
+        raise SignInRefused(remedy="Confirm your e-mail address first: sign in on the page.")
     return user
 
 
 def _check_second_factor(request: Request, user: User, code: str) -> None:
-    kinds = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
-    factors = list(Authenticator.objects.filter(user=user))
-    if not factors:
+    if not second_factor_of(user).is_on:
         return
     if not code:
         raise CodeNeeded(field="code", remedy="Send it as code, or use an API key.")
     # The counter of the page's own second step.
     key = f"mfa-auth-user-{user.pk}"
     if not ratelimit.consume(request._request, action="login_failed", key=key):
-        raise exceptions.Throttled(wait=LOCKED_FOR)
-    for factor in factors:
-        if factor.type in kinds and factor.wrap().validate_code(code):
-            factor.record_usage()
-            ratelimit.clear(request._request, action="login_failed", key=key)
-            return
-    raise CodeWrong(field="code", remedy="Wait for the next code of the app, then try again.")
+        wait = doors.wait_of(request._request, "login_failed", key=key)
+        raise exceptions.Throttled(wait=wait)
+    if prove(user=user, code=code, ip=client_ip(request._request)) is None:
+        raise CodeWrong(field="code", remedy="Wait for the next code of the app, then try again.")
+    ratelimit.clear(request._request, action="login_failed", key=key)
 
 
-def _limit(request: Request, action: str, *, config: dict[str, str] | None = None) -> None:
-    allowed = limits.consume(request._request, app="allauth.account", action=action, config=config)
-    if not allowed:
-        raise exceptions.Throttled(wait=BUSY_FOR)
+def _limit(request: Request, action: str) -> None:
+    if wait := doors.knock(request._request, action):
+        raise exceptions.Throttled(wait=wait)
 
 
 def _caller(request: Request) -> tokens.Caller:

@@ -5,6 +5,7 @@ from django.urls import path
 from tenants import api
 
 urlpatterns = [
+    path("shared/", api.SharedList.as_view(), name="api-shared-list"),
     path("members/", api.MemberList.as_view(), name="api-member-list"),
     path("members/<int:pk>/", api.MemberDetail.as_view(), name="api-member-detail"),
     path("invitations/", api.InvitationList.as_view(), name="api-invitation-list"),

@@ -7,6 +7,12 @@ class LastOwner(Conflict):
     code = "last_owner"
 
 
+class LastOperator(Conflict):
+    """An installation keeps at least one superuser who can sign in."""
+
+    code = "last_operator"
+
+
 class AlreadyMember(Conflict):
     """This person is a member already."""
 
@@ -60,6 +66,12 @@ class CodeWrong(SignInRefused):
     """The code of the second factor is wrong or was used already."""
 
     code = "mfa_wrong"
+
+
+class SignUpRefused(PermissionDenied):
+    """Nobody can make an account with this address by themselves."""
+
+    code = "sign_up_refused"
 
 
 class TokenRefused(UserError):

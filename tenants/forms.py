@@ -14,10 +14,11 @@ from common.ui.forms import ChoiceCards
 from tenants.models import Membership, Organization
 from tenants.selectors import roles_up_to
 from tenants.services import INVITATION_DAYS, MOST_INVITATION_DAYS
-from tenants.sign_in_forms import PASSWORD_HELP
+from tenants.sign_in_forms import new_password_field
 
 #: What each role may do, in the words of the pages.
 ROLE_WORDS = {
+    Role.GUEST: _("Sees only the connections and pipelines that are shared with them"),
     Role.VIEWER: _("Looks at everything, changes nothing"),
     Role.EDITOR: _("Builds and runs pipelines and transformations"),
     Role.ADMIN: _("Also manages members, settings and every API key"),
@@ -43,15 +44,6 @@ def _person_field() -> forms.CharField:
     )
 
 
-def _password_field() -> forms.CharField:
-    return forms.CharField(
-        label=_("Password"),
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text=PASSWORD_HELP,
-    )
-
-
 class WelcomeForm(forms.Form):
     organization_name = forms.CharField(
         label=_("Organization"),
@@ -63,12 +55,12 @@ class WelcomeForm(forms.Form):
     email = forms.EmailField(
         label=_("E-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "username"})
     )
-    password = _password_field()
+    password = new_password_field(_("Password"))
 
 
 class JoinForm(forms.Form):
     name = _person_field()
-    password = _password_field()
+    password = new_password_field(_("Password"))
 
 
 class OrganizationForm(forms.Form):

@@ -18,7 +18,7 @@ from tenants.models import User
 
 
 @require_http_methods(["GET", "POST"])
-@requires(Permission.VIEW)
+@requires(Permission.BELONG)
 def organization_leave(request: OrganizationRequest) -> HttpResponse:
     """GET asks."""
     if request.method == "POST":

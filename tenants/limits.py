@@ -9,7 +9,7 @@ from django.conf import settings
 
 from common.errors import UserError
 from tenants import restrictions
-from tenants.models import PlatformSettings
+from tenants.models import PlatformSettings, SignUpPolicy
 
 DAY = 24 * 3600
 #: Workers are told theirs as a list with commas.
@@ -80,13 +80,28 @@ KEYS = {
     "api_key_days": Bounds("days of a new API key", "days", 1, 3650, has_none=False),
     "api_key_most_days": Bounds("most days of an API key", "days", 1, 3650, has_none=False),
 }
-RESTRICTIONS = ("egress_policy", "allowed_file_roots")
-PLATFORM_NAMES = (*STEPS, *STEP_LIMITS, *RETENTION, *TRASH, *KEYS, "heartbeat_url", *RESTRICTIONS)
+UPLOADS = {
+    "max_upload_mb": Bounds(
+        "size of an uploaded file",
+        "MiB",
+        1,
+        1024 * 1024,
+        has_none=False,
+        variable="DATANIKA_MAX_UPLOAD_MB",
+        setting="MAX_UPLOAD_BYTES",
+    )
+}
+RESTRICTIONS = ("egress_policy", "allowed_file_roots", "allowed_connectors")
+SIGN_UP = ("sign_up_policy", "sign_up_domains")
+#: What concerns the work of every organization, so that each has the change in its log.
+TOLD_NAMES = (*STEPS, *STEP_LIMITS, *RETENTION, *TRASH, *KEYS, *UPLOADS, *RESTRICTIONS)
+PLATFORM_NAMES = (*TOLD_NAMES, *SIGN_UP, "heartbeat_url", "banner", "mail")
+_BOUNDS = STEPS | STEP_LIMITS | RETENTION | TRASH | KEYS | UPLOADS
 
 
 def check(name: str, value: int | None) -> None:
     """``UserError`` with the field unless the value is within its bounds; None is always well."""
-    bounds = (STEPS | STEP_LIMITS | RETENTION | TRASH | KEYS)[name]
+    bounds = _BOUNDS[name]
     if value is None or (value == 0 and bounds.has_none):
         return
     if not bounds.low <= value <= bounds.high:
@@ -149,6 +164,8 @@ def origin(platform: PlatformSettings, name: str) -> str:
         return f"In force: {days} ({'saved here' if is_saved else 'default'})."
     if name in RESTRICTIONS:
         return restrictions.origin(platform, name)
+    if name in SIGN_UP or name in {"banner", "mail"}:
+        return _origin_of_words(platform, name)
     if name in RETENTION | TRASH:
         kept = f"{value:,} days" if value is not None else "kept for ever"
         if value is None and name in {"log_retention_days", "capsule_retention_days"}:
@@ -156,17 +173,34 @@ def origin(platform: PlatformSettings, name: str) -> str:
         # Audit events are kept for ever unless somebody says otherwise.
         is_default = not is_saved or (name == "audit_retention_days" and value is None)
         return f"In force: {kept} ({'default' if is_default else 'saved here'})."
-    bounds = (STEPS | STEP_LIMITS)[name]
+    bounds = _BOUNDS[name]
     if value is not None:
         return f"In force: {_shown(value, bounds)} (saved here)."
     if name in STEPS:
         return "In force: as many as the workers have slots (default)."
     standard = getattr(settings, bounds.setting) if bounds.setting else 0
+    if name in UPLOADS:
+        standard //= 1024 * 1024
     if bounds.variable and (
         bounds.variable in os.environ or f"{bounds.variable}_FILE" in os.environ
     ):
         return f"In force: {_shown(standard, bounds)} (environment, {bounds.variable})."
     return f"In force: {_shown(standard, bounds)} (default)."
+
+
+def _origin_of_words(platform: PlatformSettings, name: str) -> str:
+    value = getattr(platform, name)
+    where = "default" if platform._state.adding else "saved here"
+    if name == "sign_up_policy":
+        return f"In force: {SignUpPolicy(value).label} ({where})."
+    if name == "mail":
+        if value:
+            return f"In force: {value['host']}, port {value['port']} (saved here)."
+        host = settings.EMAIL_HOST if "DATANIKA_EMAIL_URL" in os.environ else ""
+        return f"In force: {host or 'mails are written into the log'} (environment or default)."
+    if not value:
+        return "In force: none (default)."
+    return f"In force: {', '.join(value) if isinstance(value, list) else value} (saved here)."
 
 
 def _shown(value: int, bounds: Bounds) -> str:

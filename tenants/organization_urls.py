@@ -5,8 +5,10 @@ from django.urls import path
 from tenants import api_key_views as keys
 from tenants import lifecycle_views as lifecycle
 from tenants import organization_views as views
+from tenants import shared_views
 
 urlpatterns = [
+    path("shared/", shared_views.shared_list, name="shared-list"),
     path("members/", views.member_list, name="member-list"),
     path("members/invite/", views.member_invite, name="member-invite"),
     path("members/leave/", lifecycle.organization_leave, name="organization-leave"),

@@ -1,18 +1,71 @@
-"""Where connections may lead, as operators set it: what can be saved, and what is in force."""
+"""Where connections may lead and who may come, as operators set it: what can be saved, and what is in force."""
 
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
 from common.errors import UserError
-from tenants.models import PlatformSettings
+from tenants.models import PlatformSettings, SignUpPolicy
 
 EGRESS = {
     "private-allowed": "public and private addresses",
     "public-only": "public addresses only",
 }
+_DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.(?!-)[a-z0-9-]{1,63})+")
 _SYSTEM = tuple(Path("/", name) for name in ("proc", "dev", "sys", "etc", "root", "run"))
+
+
+_connectors: Callable[[], Mapping[str, str]] = dict
+
+
+def know_connectors(labels: Callable[[], Mapping[str, str]]) -> None:
+    """Tell which types of connection there are, key to label; their app stands above this one."""
+    global _connectors  # noqa: PLW0603 - set once, when the apps start
+    _connectors = labels
+
+
+def connector_labels() -> Mapping[str, str]:
+    """Every type of connection there is, key to label."""
+    return _connectors()
+
+
+def check_connectors(value: Any) -> None:
+    """``UserError`` unless it is a list of types of connection; None is every one."""
+    if value is None:
+        return
+    known = connector_labels()
+    if not isinstance(value, list) or not value or not set(value) <= set(known):
+        raise UserError(
+            "The connectors are no list of types that there are.",
+            field="allowed_connectors",
+            remedy=f"Choose one or more of {', '.join(known)}; all of them is no restriction.",
+        )
+
+
+def check_sign_up(policy: str, domains: Any) -> None:
+    """``UserError`` unless policy and domains fit together."""
+    if policy not in SignUpPolicy.values:
+        raise UserError(
+            f"There is no sign-up policy {policy!r}.",
+            field="sign_up_policy",
+            remedy=f"One of {', '.join(SignUpPolicy.values)}.",
+        )
+    wrong = [one for one in domains if not isinstance(one, str) or not _DOMAIN.fullmatch(one)]
+    if wrong:
+        raise UserError(
+            f"{wrong[0]!r} is not a domain.",
+            field="sign_up_domains",
+            remedy="Write example.com, one a line, in lower case.",
+        )
+    if policy == SignUpPolicy.DOMAINS and not domains:
+        raise UserError(
+            "Without a domain nobody could come this way.",
+            field="sign_up_domains",
+            remedy="Name one, or choose “invitation only”.",
+        )
 
 
 def check_egress(value: str) -> None:
@@ -47,6 +100,11 @@ def check_file_roots(value: Any) -> None:
 
 def origin(platform: PlatformSettings, name: str) -> str:
     """What is in force and where it comes from."""
+    if name == "allowed_connectors":
+        chosen = platform.allowed_connectors
+        labels = connector_labels()
+        words = ", ".join(labels.get(key, key) for key in chosen or ())
+        return f"In force: {words} (saved here)." if chosen else "In force: all of them (default)."
     if name == "egress_policy":
         saved = platform.egress_policy
         value = saved or str(settings.EGRESS_POLICY)

@@ -9,7 +9,7 @@ from common.access import ROLE_PERMISSIONS, Permission, Role
 from common.errors import PermissionDenied, UserError
 
 SCOPES: dict[str, frozenset[Permission]] = {
-    "read": frozenset({Permission.VIEW}),
+    "read": frozenset({Permission.BELONG, Permission.VIEW}),
     "run": frozenset({Permission.RUN}),
     "write": frozenset({Permission.EDIT}),
     "keys": frozenset({Permission.VIEW_API_KEYS, Permission.MANAGE_API_KEYS}),
@@ -60,7 +60,9 @@ def scopes_of(permission: Permission) -> list[str]:
 
 def scope_denied(permission: Permission) -> PermissionDenied:
     """The refusal for a key whose role would do, but not its scopes."""
-    return PermissionDenied(
+    error = PermissionDenied(
         "The scopes of this API key do not allow this.",
         remedy=f"Use a key with the scope {' or '.join(scopes_of(permission))}.",
     )
+    error.permission = permission
+    return error

@@ -9,14 +9,54 @@ from django.db.models import Count, QuerySet
 from django.db.models.signals import post_save
 from django.utils import timezone
 
-from common.access import ROLE_ORDER, Role, is_at_least
+from common.access import ROLE_ORDER, ROLE_PERMISSIONS, Permission, Role, is_at_least
+from common.scoping import OrganizationOwned
 from tenants.actors import Actor
+from tenants.grants import Shared, permission_of, rows_on, shared_in
 from tenants.models import ApiKey, Invitation, Membership, Organization, PlatformSettings
 
 
 def members_of(organization: Organization) -> QuerySet[Membership]:
     rows = Membership.objects.for_organization(organization)
     return rows.select_related("user", "organization").order_by("user__email")
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a member may do with one thing: by their role, and what was shared with them besides."""
+
+    membership: Membership
+    grant: Permission | None
+
+    @property
+    def by_role(self) -> frozenset[Permission]:
+        return ROLE_PERMISSIONS[Role(self.membership.role)]
+
+
+def access_to(thing: OrganizationOwned) -> list[Access]:
+    """Of every member, by e-mail address."""
+    model = str(thing._meta.model_name)
+    given = {row.user_id: permission_of(row.permission.codename, model) for row in rows_on(thing)}
+    members = members_of(thing.organization)
+    return [Access(member, given.get(member.user_id)) for member in members]
+
+
+def membership_behind(organization: Organization, actor: Actor) -> Membership | None:
+    """The actor as a member; None for machines and operators."""
+    if actor.kind != "user":
+        return None
+    return members_of(organization).filter(user_id=actor.identifier).first()
+
+
+def shared_with(membership: Membership) -> list[Shared]:
+    """What was shared with a member and is not in the trash, by kind and name."""
+    found = [
+        Shared(thing, permission)
+        for row, thing in shared_in(membership.user_id, membership.organization_id)
+        if (permission := permission_of(row.permission.codename, row.content_type.model))
+        and not getattr(thing, "is_deleted", False)
+    ]
+    return sorted(found, key=lambda one: (one.kind, str(one.thing).lower(), one.thing.pk))
 
 
 def open_invitations_of(organization: Organization) -> QuerySet[Invitation]:
@@ -109,7 +149,9 @@ def platform_settings() -> PlatformSettings:
     now = time.monotonic()
     if _remembered and now - _remembered[0] < settings.PLATFORM_SETTINGS_SECONDS:
         return _remembered[1]
-    row = PlatformSettings.objects.filter(pk=1).first() or PlatformSettings()
+    # An unreadable secret of the mail server must not stop everything else.
+    rows = PlatformSettings.objects.defer("mail_secrets")
+    row = rows.filter(pk=1).first() or PlatformSettings()
     _remembered = (now, row)
     return row
 

@@ -7,18 +7,28 @@ from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 
-from tenants import mail
+from tenants import doors, mail
+from tenants.services import sign_up
 
 
-def _refused(view: Any, form: BaseForm) -> HttpResponse:
+def _refused(view: Any, form: BaseForm, status: int = 422) -> HttpResponse:
     context = view.get_context_data(form=form)
-    response: HttpResponse = view.render_to_response(context, status=422)
+    response: HttpResponse = view.render_to_response(context, status=status)
     return response
 
 
 class SignIn(allauth.LoginView):  # type: ignore[misc]
     def form_invalid(self, form: BaseForm) -> HttpResponse:
-        return _refused(self, form)
+        if not form.has_error("__all__", "too_many_login_attempts"):
+            return _refused(self, form)
+        response = _refused(self, form, 429)
+        email = str(self.request.POST.get("login", "")).strip()
+        response["Retry-After"] = str(doors.wait_of(self.request, "login_failed", key=email))
+        return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        offered = sign_up.is_sign_up_offered() and mail.can_send()
+        return {**super().get_context_data(**kwargs), "can_sign_up": offered}
 
 
 class PasswordChange(allauth.PasswordChangeView):  # type: ignore[misc]
@@ -41,5 +51,14 @@ class PasswordReset(allauth.PasswordResetView):  # type: ignore[misc]
 
 
 class NewPassword(allauth.PasswordResetFromKeyView):  # type: ignore[misc]
+    def dispatch(
+        self, request: HttpRequest, uidb36: str, key: str, **kwargs: Any
+    ) -> HttpResponseBase:
+        """A key may be tried by opening its link as well, so that counts too."""
+        if wait := doors.knock(request, "reset_key", key=uidb36):
+            return doors.too_many(request, wait)
+        response: HttpResponseBase = super().dispatch(request, uidb36, key, **kwargs)
+        return response
+
     def form_invalid(self, form: BaseForm) -> HttpResponse:
         return _refused(self, form)

@@ -7,10 +7,12 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from audit import services as audit
 from audit.actions import AuditAction
 from common.http import client_ip
+from tenants.actors import Actor
 from tenants.models import User
-from tenants.services import record_session, tokens
+from tenants.services import addresses, record_session, sessions, tokens
 
 
 @receiver(user_logged_in)
@@ -27,16 +29,30 @@ def signed_out(request: HttpRequest | None, user: User | None, **kwargs: Any) ->
 def sign_in_failed(
     credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any
 ) -> None:
-    """For an unknown address there is no organization to tell."""
+    """Of an address that nobody has the operators are told."""
     address = str(credentials.get("email") or credentials.get("username") or "")
     user = User.objects.filter(email__iexact=address).first()
-    _record(request, user, AuditAction.SIGN_IN_FAILED, proven=False)
+    if user is not None:
+        _record(request, user, AuditAction.SIGN_IN_FAILED, proven=False)
+    elif request is not None and client_ip(request):
+        audit.record(
+            organization=None,
+            actor=Actor.unknown(address, ip=client_ip(request)),
+            action=AuditAction.SIGN_IN_FAILED,
+        )
 
 
 @receiver([password_changed, password_set, password_reset])
 def password_was_changed(request: HttpRequest, user: User, **kwargs: Any) -> None:
     _record(request, user, AuditAction.PASSWORD_CHANGED)
     tokens.revoke_families_of(user=user, ip=client_ip(request))
+    sessions.end_other_browser_sessions(user=user, keep=str(request.session.session_key))
+
+
+@receiver(password_reset)
+def mailbox_was_shown(request: HttpRequest, user: User, **kwargs: Any) -> None:
+    """The link of a reset goes to the person's own address, so who used it reads the mail there."""
+    addresses.mark_verified(user=user, ip=client_ip(request))
 
 
 def _record(

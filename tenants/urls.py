@@ -10,6 +10,6 @@ urlpatterns = [
     path("organizations/", views.organization_list, name="organization-list"),
     path("organizations/new/", views.organization_create, name="organization-create"),
     path("invitations/<str:token>/", views.invitation_accept, name="invitation-accept"),
-    path("account/", views.account, name="account"),
+    path("account/", include("tenants.account_urls")),
     path("o/<slug:organization>/", include("tenants.organization_urls")),
 ]

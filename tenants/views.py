@@ -1,4 +1,4 @@
-"""Pages of a person: the first start, their organizations, an invitation, their account."""
+"""Pages of a person: the first start, their organizations, an invitation."""
 
 from typing import cast
 
@@ -12,16 +12,17 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from common.errors import DatanikaError
 from common.http import client_ip, say
-from tenants import services
+from tenants import doors, proofs, services
 from tenants.errors import InvitationUnusable, SetUpAlready
-from tenants.forms import JoinForm, OrganizationForm, ProfileForm, WelcomeForm, put_error
+from tenants.forms import JoinForm, OrganizationForm, WelcomeForm, put_error
 from tenants.models import Invitation, Membership, User
+from tenants.services import addresses
 
 #: Whose sessions these are, for people who did not come through the sign-in form.
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 
-def _memberships(user: User) -> list[Membership]:
+def memberships_of_person(user: User) -> list[Membership]:
     rows = Membership.all_organizations.filter(user=user).select_related("organization")
     return list(rows.order_by("organization__name", "pk"))
 
@@ -49,7 +50,7 @@ def welcome(request: HttpRequest) -> HttpResponse:
 @require_GET
 @login_required
 def organization_list(request: HttpRequest) -> HttpResponse:
-    rows = _memberships(cast(User, request.user))
+    rows = memberships_of_person(cast(User, request.user))
     return render(request, "tenants/organization_list.html", {"memberships": rows})
 
 
@@ -76,24 +77,36 @@ def organization_create(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "POST"])
 def invitation_accept(request: HttpRequest, token: str) -> HttpResponse:
-    """Join with the account one has, or make one for the invited address."""
+    """Join with the account one has, or make one for the invited address.
+
+    With the ``proof`` that only the mail holds the address counts as verified.
+    """
+    if wait := doors.knock(request, "invitation", key=token):
+        return doors.too_many(request, wait)
     try:
         invitation = services.find_invitation(token)
     except InvitationUnusable as error:
         return render(request, "tenants/invitation_unusable.html", {"problem": error}, status=404)
+    is_proven = proofs.is_proof(invitation, request.GET.get("proof", ""))
     if request.user.is_authenticated:
-        return _accept_signed_in(request, invitation, token)
-    if User.objects.filter(email__iexact=invitation.email).exists():
+        return _accept_signed_in(request, invitation, token, is_proven)
+    user = addresses.find_person(invitation.email)
+    # What somebody else began with this address, and never proved, keeps nobody out.
+    if user is not None and not (is_proven and addresses.is_claimable(user)):
         context = {"invitation": invitation}
         return render(request, "tenants/invitation_sign_in.html", context)
-    return _accept_newcomer(request, invitation, token)
+    return _accept_newcomer(request, invitation, token, is_proven)
 
 
-def _accept_signed_in(request: HttpRequest, invitation: Invitation, token: str) -> HttpResponse:
+def _accept_signed_in(
+    request: HttpRequest, invitation: Invitation, token: str, is_proven: bool
+) -> HttpResponse:
     user = cast(User, request.user)
     mine = user.email.lower() == invitation.email.lower()
     if request.method == "POST" and mine:
         membership = services.accept_invitation(token=token, user=user, ip=client_ip(request))
+        if is_proven:
+            addresses.mark_verified(user=user, ip=client_ip(request))
         say(request, f"You are now a member of {membership.organization}.")
         return redirect("orchestration:overview", membership.organization.slug)
     context = {"invitation": invitation, "mine": mine}
@@ -102,11 +115,15 @@ def _accept_signed_in(request: HttpRequest, invitation: Invitation, token: str) 
     return render(request, "tenants/invitation_accept.html", context, status=status)
 
 
-def _accept_newcomer(request: HttpRequest, invitation: Invitation, token: str) -> HttpResponse:
+def _accept_newcomer(
+    request: HttpRequest, invitation: Invitation, token: str, is_proven: bool
+) -> HttpResponse:
     form = JoinForm(request.POST or None)
     if form.is_valid():
         try:
-            membership = services.join(token=token, ip=client_ip(request), **form.cleaned_data)
+            membership = services.join(
+                token=token, ip=client_ip(request), is_proven=is_proven, **form.cleaned_data
+            )
         except DatanikaError as error:
             put_error(form, error)
         else:
@@ -114,19 +131,6 @@ def _accept_newcomer(request: HttpRequest, invitation: Invitation, token: str) -
             return redirect("orchestration:overview", membership.organization.slug)
     context = {"form": form, "invitation": invitation}
     return render(request, "tenants/invitation_join.html", context, status=_status(request))
-
-
-@require_http_methods(["GET", "POST"])
-@login_required
-def account(request: HttpRequest) -> HttpResponse:
-    user = cast(User, request.user)
-    form = ProfileForm(request.POST or None, initial={"name": user.name})
-    if form.is_valid():
-        services.rename_user(user=user, name=form.cleaned_data["name"])
-        say(request, "Name saved.")
-        return redirect("tenants:account")
-    context = {"form": form, "memberships": _memberships(user)}
-    return render(request, "tenants/account.html", context, status=_status(request))
 
 
 def _status(request: HttpRequest) -> int:

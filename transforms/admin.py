@@ -150,9 +150,14 @@ class TransformationColumnAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ("organization",)
     list_select_related = ("transformation", "organization")
     search_fields = ("name", "transformation__name", "description")
-    readonly_fields = ("organization", "transformation", "position", "name", "data_type")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
 

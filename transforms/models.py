@@ -37,7 +37,11 @@ class BuildStatus(models.TextChoices):
     SKIPPED = "skipped"
 
 
+#: What can be used.
 GOOD_BUILDS = frozenset({BuildStatus.SUCCEEDED, BuildStatus.WARNED})
+#: What needs a person: at once, or to look at. What was never built is in neither, nothing went wrong with it.
+BAD_BUILDS = frozenset({BuildStatus.FAILED, BuildStatus.TESTS_FAILED})
+DOUBTFUL_BUILDS = frozenset({BuildStatus.WARNED, BuildStatus.SKIPPED})
 
 
 class Transformation(Trashable):

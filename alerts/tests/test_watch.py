@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from alerts.models import AlertDelivery, AlertIncident, AlertRule
@@ -11,11 +12,12 @@ from alerts.tests.factories import deliveries, events, incidents, make_rule, run
 from alerts.watch import watch
 from conftest_site import Person
 from connections.models import Connection, DatasetTable
+from orchestration import retention
 from orchestration import services as orchestration
 from orchestration.models import Run, RunStep, Schedule
 from orchestration.tests import factories as make
 from pipelines.models import Pipeline
-from tenants.models import Organization
+from tenants.models import Organization, User
 
 HOUR = 3600
 
@@ -198,16 +200,27 @@ def test_a_rule_is_looked_at_by_one_watch_only(
     assert len(looked) == 2
 
 
-def test_what_is_over_for_long_is_forgotten(organization: Organization, stand: Connection) -> None:
+def test_what_is_over_for_long_is_forgotten(
+    organization: Organization, stand: Connection, owner: Person
+) -> None:
     make_rule(organization)
     run_once(organization, good=False)
     run_once(organization, good=True)
     long_ago = timezone.now() - timedelta(days=91)
     AlertDelivery.all_organizations.update(created_at=long_ago)
     AlertIncident.all_organizations.update(closed_at=long_ago)
-    watch()
-    assert len(deliveries()) == 2  # still on their way
-    AlertDelivery.all_organizations.update(status="delivered")
-    watch()
-    assert deliveries() == []
+    names = ("alert_deliveries", "alert_incidents")
+    due = retention.preview(timezone.now())
+    assert [due[name] for name in names] == [0, 1]  # deliveries are still on their way
+    retention.prune(timezone.now())
+    assert len(deliveries()) == 2
     assert incidents() == []
+    AlertDelivery.all_organizations.update(status="delivered")
+    report = retention.prune(timezone.now())
+    assert {item.name: item.taken for item in report.items}["alert_deliveries"] == 2
+    assert deliveries() == []
+    # Operators see both where sizes and the next prune stand.
+    User.objects.filter(pk=owner.user.pk).update(is_staff=True, is_superuser=True)
+    page = owner.client.get(reverse("admin:orchestration_upkeep_changelist")).content.decode()
+    assert "Alert deliveries, settled" in page
+    assert "Alert incidents, over" in page

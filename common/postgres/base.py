@@ -40,5 +40,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super()._rollback()  # type: ignore[misc] # the stubs leave it out
 
     def _savepoint_rollback(self, sid: str) -> None:
-        self._told = None
+        # After an error the transaction takes nothing else than this, so nothing is told here.
+        self._told = scope.current()
         super()._savepoint_rollback(sid)  # type: ignore[misc]
+        self._told = None

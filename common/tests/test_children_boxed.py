@@ -81,7 +81,7 @@ def test_cpu_time_is_limited(run: Run) -> None:
     assert "CPU time" in outcome.error["message"]
 
 
-def test_nothing_of_the_owner_is_in_the_environment_or_the_arguments(
+def test_hole_07_nothing_of_the_owner_is_in_the_environment_or_the_arguments(
     pool: ChildPool, tmp_path: Path
 ) -> None:
     spec = {"secrets": {"password": CANARY}}

@@ -90,6 +90,7 @@ PLACES: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
         "",
         (
             Place("overview", _("Overview"), "layout-dashboard", "o"),
+            Place("shared", _("Shared with you"), "users", "o"),
             Place("runs", _("Runs"), "activity", "r"),
         ),
     ),

@@ -11,8 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.access import Permission
+from common.bodies import takes_files
 from common.http import get_or_404
-from connections import checks, runner, selectors, services, usage
+from connections import checks, restrictions, runner, selectors, services, usage
 from connections.api.serializers import (
     CatalogQuery,
     CatalogSerializer,
@@ -31,10 +32,10 @@ from connections.api.serializers import (
     as_detail,
     as_file,
 )
-from connections.connectors.registry import all_connectors, get_connector
+from connections.connectors.registry import get_connector
 from connections.errors import FileRefused
 from connections.models import Connection
-from tenants.api_base import OrganizationAPIView
+from tenants.api_base import GrantDetail, GrantList, OrganizationAPIView
 
 CONNECTIONS, CONNECTORS, FILES = ["connections"], ["connectors"], ["files"]
 
@@ -43,6 +44,7 @@ class ConnectionView(OrganizationAPIView):
     """What the views of one connection share."""
 
     required: ClassVar[dict[str, Permission]] = {}
+    grantable = "connection"
 
     def connection(self, slug: str) -> Connection:
         rows = Connection.objects.for_organization(self.organization)
@@ -100,7 +102,7 @@ class ConnectionDetail(ConnectionView):
     def get(self, request: Request, slug: str) -> Response:
         """With the stages of its last check and what uses it."""
         connection = self.connection(slug)
-        return Response(as_detail(connection, usage.uses_of(connection)))
+        return Response(as_detail(connection, usage.uses_for(self.actor, connection)))
 
     @extend_schema(
         summary="Change a connection",
@@ -120,19 +122,19 @@ class ConnectionDetail(ConnectionView):
             values=values,
             use_as=sent.get("use_as", ""),
         )
-        return Response(as_detail(connection, usage.uses_of(connection)))
+        return Response(as_detail(connection, usage.uses_for(self.actor, connection)))
 
     @extend_schema(summary="Delete a connection", responses={204: None}, tags=CONNECTIONS)
     def delete(self, request: Request, slug: str) -> Response:
         """Refused with 409 while a pipeline or transformation uses it."""
         connection = self.connection(slug)
-        users = [use.name for use in usage.uses_of(connection)]
+        users = [use.name for use in usage.uses_for(self.actor, connection)]
         services.delete_connection(connection=connection, actor=self.actor, users=users)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class ConnectionCheck(ConnectionView):
-    required = {"POST": Permission.EDIT}
+    required = {"POST": Permission.RUN}
 
     @extend_schema(
         summary="Check a connection", request=None, responses=CheckSerializer, tags=CONNECTIONS
@@ -170,8 +172,18 @@ class ConnectionDescribe(ConnectionView):
     )
     def get(self, request: Request, slug: str) -> Response:
         """Columns and primary key of one table or file."""
-        table = runner.describe(self.connection(slug), **self.query(TableQuery))
+        connection, asked = self.connection(slug), self.query(TableQuery)
+        selectors.check_shown(connection, asked["table"], self.actor)
+        table = runner.describe(connection, **asked)
         return Response(TableSerializer(table).data)
+
+
+class ConnectionGrants(GrantList):
+    model = Connection
+
+
+class ConnectionGrant(GrantDetail):
+    model = Connection
 
 
 class ConnectorList(OrganizationAPIView):
@@ -182,8 +194,9 @@ class ConnectorList(OrganizationAPIView):
         summary="List connector types", responses=ConnectorSerializer(many=True), tags=CONNECTORS
     )
     def get(self, request: Request) -> Response:
-        """Every type with what it can do and the fields of its ``config`` and ``secrets``."""
-        return Response(ConnectorSerializer(list(all_connectors().values()), many=True).data)
+        """Every type that is offered here, with what it can do and the fields of its ``config`` and ``secrets``."""
+        offered = restrictions.offered_connectors()
+        return Response(ConnectorSerializer(offered, many=True).data)
 
 
 class ConnectorCheck(OrganizationAPIView):
@@ -207,6 +220,7 @@ class ConnectorCheck(OrganizationAPIView):
         return Response(as_check(services.status_of(result.stages), result.stages))
 
 
+@takes_files(restrictions.max_upload_bytes)
 class FileList(OrganizationAPIView):
     required = {"GET": Permission.VIEW, "POST": Permission.EDIT}
     pagination_class = None

@@ -3,12 +3,12 @@ side.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from common.errors import UserError
+from common.errors import TransientError, UserError
 from connections import policy
 from connections.connectors.base import (
     Capabilities,
@@ -36,6 +36,8 @@ from connections.connectors.sql import quote_text
 
 if TYPE_CHECKING:
     import duckdb
+
+T = TypeVar("T")
 
 _READ_SECONDS = 20.0
 
@@ -138,12 +140,13 @@ class FilesConnector(Connector):
         return CatalogPage(counted_tables, page.schemas, page.next)
 
     def describe(self, target: Target, *, schema: str, table: str) -> Table:
-        files = self.files(target, table)
-        with self._reader(target, table) as con:
+        def read(con: "duckdb.DuckDBPyConnection", files: list[Path]) -> Table:
             columns = self.columns(con, self.relation(con, files, target.config))
             counts = self.count_rows(con, files)
-        rows = sum(counts.values()) if len(counts) == len(files) else None
-        return Table("", table, "file" if len(files) == 1 else "files", rows, columns)
+            rows = sum(counts.values()) if len(counts) == len(files) else None
+            return Table("", table, "file" if len(files) == 1 else "files", rows, columns)
+
+        return self._read(target, table, read)
 
     def sample(
         self,
@@ -155,11 +158,35 @@ class FilesConnector(Connector):
         filters: list[dict[str, Any]],
         limit: int,
     ) -> Sample:
-        files = self.files(target, table)
-        with self._reader(target, table, seconds=STATEMENT_SECONDS) as con:
+        def read(con: "duckdb.DuckDBPyConnection", files: list[Path]) -> Sample:
             relation = self.relation(con, files, target.config)
             known = self.columns(con, relation)
             return sample_relation(con, relation, known, columns, filters, limit)
+
+        return self._read(target, table, read, seconds=STATEMENT_SECONDS)
+
+    def _read(
+        self,
+        target: Target,
+        table: str,
+        read: "Callable[[duckdb.DuckDBPyConnection, list[Path]], T]",
+        *,
+        seconds: float = _READ_SECONDS,
+    ) -> T:
+        """What ``read`` answers of the table's files; they are listed again where a load swaps their directory."""
+        for _listing in range(policy.LISTINGS):
+            files = self.files(target, table)
+            try:
+                with self._reader(target, table, seconds=seconds) as con:
+                    return read(con, files)
+            except (UserError, OSError):
+                if all(file.exists() for file in files):
+                    raise
+        raise TransientError(
+            f'The files of "{table}" are replaced again and again while they are read.',
+            field="path",
+            remedy="Try again when nothing writes to them.",
+        )
 
     @contextmanager
     def _reader(

@@ -107,8 +107,12 @@ _BY_NUMBER: dict[int, Meaning] = {
     **dict.fromkeys((1021, 1114), _NO_ROOM),
     **dict.fromkeys((1153, 2020), _TOO_LARGE),
     **dict.fromkeys((1148, 3948, 4166), _NO_LOCAL_INFILE),
-    **dict.fromkeys((1152, 1158, 1159, 1160, 1161, 1184, 2003, 2006, 2013, 2055), GONE),
+    **dict.fromkeys((1080, 1152, 1158, 1159, 1160, 1161, 1184, 2003, 2006, 2013, 2055), GONE),
+    **dict.fromkeys((3169, 4031), GONE),
 }
+#: The driver's "not connected any more" has no number: it had lost the connection before.
+_NOT_CONNECTED = 0
+LOST = "mysql:2013"
 _NO_TLS_OFFERED = 2026
 
 
@@ -128,6 +132,10 @@ def explain(error: "pymysql.Error", target: Target) -> UserError:
         return unreachable(target, cause)
     number = number_of(error)
     detail = str(error.args[-1]) if error.args else ""
+    if number == _NOT_CONNECTED and type(error).__name__ == "InterfaceError":
+        lost = as_error(GONE, target, detail)
+        lost.signature = LOST
+        return lost
     if number == _NO_TLS_OFFERED:
         return UserError(
             "The server offers no TLS, and this connection demands it.",

@@ -71,7 +71,7 @@ def test_paths_below_the_root_resolve_to_what_they_are(root: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("must_exist", [True, False])
-def test_paths_that_lead_elsewhere_are_refused(root: Path, path: str, must_exist: bool) -> None:
+def test_hole_05_paths_that_lead_elsewhere_are_refused(root: Path, path: str, must_exist: bool) -> None:
     with pytest.raises(UserError) as refused:
         policy.resolve_path(path, files_root=root, must_exist=must_exist)
     assert refused.value.field == "path"
@@ -138,7 +138,7 @@ def test_patterns_that_reach_outside_are_refused(root: Path, pattern: str) -> No
     ],
 )
 @pytest.mark.parametrize("egress", ["private-allowed", "public-only"])
-def test_addresses_nobody_may_dial(host: str, egress: str) -> None:
+def test_hole_06_addresses_nobody_may_dial(host: str, egress: str) -> None:
     with pytest.raises(UserError) as refused:
         policy.resolve_host(host, 5432, egress=egress)
     assert refused.value.field == "host"

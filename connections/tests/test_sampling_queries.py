@@ -81,7 +81,7 @@ def test_what_the_source_says_against_it(ends: Ends) -> None:
         assert "nothing_like_it" in caught.value.detail
 
 
-def test_nothing_is_written(ends: Ends) -> None:
+def test_hole_16_nothing_is_written_by_a_query_for_reading(ends: Ends) -> None:
     escapes = [
         "SELECT 1) AS q; DROP TABLE orders; SELECT * FROM (SELECT 1",
         "DELETE FROM orders RETURNING id",

@@ -4,6 +4,8 @@ The URLs come from the resolver, so one that is added is tested from its first d
 make here fails until ``Things`` knows them.
 """
 
+import hashlib
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,9 +19,11 @@ from django.utils import timezone
 
 from alerts import services as alerts
 from alerts.models import AlertDelivery
+from audit.models import AuditEvent
 from common.access import ROLE_ORDER, ROLE_PERMISSIONS, Permission, Role
 from conftest_site import Person
 from connections import runner
+from connections import services as connections
 from connections.models import UseAs
 from orchestration import services as orchestration
 from orchestration.models import RunStep
@@ -94,13 +98,23 @@ def _leaves(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, URLPat
 @pytest.fixture
 def things(organization: Organization, owner: Person) -> dict[tuple[str, str], Any]:
     """A value for each argument that a URL can have, of rows that exist."""
-    warehouse = make_connection(organization)
-    unused = make_connection(organization, "Unused", UseAs.SOURCE)
-    for name in ("warehouse", "unused"):
+    return make_things(organization, owner)
+
+
+def make_things(
+    organization: Organization, owner: Person, mark: str = "orders"
+) -> dict[tuple[str, str], Any]:
+    """(fixed segment of the URL before it, name of the argument) → its value, of rows that are made here.
+
+    ``mark`` is the slug of each of them, so that things of two organizations can be told apart.
+    """
+    warehouse = make_connection(organization, mark)
+    unused = make_connection(organization, f"{mark} unused", UseAs.SOURCE)
+    for name in (mark, f"{mark}_unused"):
         with duckdb.connect(str(runner.files_root(organization) / f"{name}.duckdb")) as database:
             database.execute("CREATE TABLE a (id INTEGER)")
-    pipeline = _with_cursor(make_pipeline(organization, "Orders", warehouse), owner)
-    transformation = make_transformation(organization, "daily", warehouse)
+    pipeline = _with_cursor(make_pipeline(organization, mark, warehouse), owner)
+    transformation = make_transformation(organization, mark, warehouse, tags=(mark,))
     draft = pipelines.start_draft(
         organization=organization,
         actor=owner.actor,
@@ -121,14 +135,14 @@ def things(organization: Organization, owner: Person) -> dict[tuple[str, str], A
     schedule = orchestration.create_schedule(
         organization=organization,
         actor=owner.actor,
-        name="Nightly",
+        name=mark,
         expression="0 3 * * *",
         time_zone="UTC",
     )
-    gone = make_pipeline(organization, "Gone", warehouse)
+    gone = make_pipeline(organization, f"{mark} gone", warehouse, dataset=f"raw_{mark}_gone")
     pipelines.delete_pipeline(pipeline=gone, actor=owner.actor)
     run = make_run(organization)
-    channel, rule, delivery = _alerts(organization, owner)
+    channel, rule, delivery = _alerts(organization, owner, mark)
     backfill = orchestration.request_backfill(
         organization=organization,
         actor=owner.actor,
@@ -139,24 +153,37 @@ def things(organization: Organization, owner: Person) -> dict[tuple[str, str], A
         slice_size="2",
     )
     invitation, _token = tenants.invite(
-        organization=organization, email="new@example.com", role=Role.VIEWER, actor=owner.actor
+        organization=organization,
+        email=f"{mark}@example.com",
+        role=Role.VIEWER,
+        actor=owner.actor,
     )
     key, _text = tenants.issue_api_key(
         organization=organization,
-        name="CI",
+        name=mark,
         role=Role.VIEWER,
         actor=owner.actor,
         created_by=owner.user,
     )
+    connections.store_upload(
+        organization=organization,
+        actor=owner.actor,
+        name=f"{mark}.csv",
+        content=io.BytesIO(b"id\n1\n"),
+        size=5,
+    )
     assert owner.membership is not None
     return {
         ("members", "pk"): owner.membership.pk,
+        ("sharing", "member"): owner.membership.pk,
+        ("grants", "member"): owner.membership.pk,
         ("invitations", "pk"): invitation.pk,
         ("api-keys", "pk"): key.pk,
+        ("audit", "event"): AuditEvent.objects.for_organization(organization).latest("pk").pk,
         ("connections", "slug"): warehouse.slug,
         ("new", "connector"): "duckdb",
         ("connectors", "connector"): "duckdb",
-        ("files", "name"): "orders.csv",
+        ("files", "name"): f"{mark}.csv",
         ("pipelines", "slug"): pipeline.slug,
         ("state", "resource"): "orders",
         ("new", "draft"): draft.pk,
@@ -175,32 +202,33 @@ def things(organization: Organization, owner: Person) -> dict[tuple[str, str], A
         ("alert-rules", "slug"): rule,
         ("alert-channels", "slug"): channel,
         ("alert-deliveries", "pk"): delivery,
-        ("problems", "fingerprint"): _problem(organization, pipeline),
+        ("problems", "fingerprint"): _problem(organization, pipeline, mark),
         ("trash", "kind"): "pipeline",
         ("trash", "pk"): gone.pk,
     }
 
 
-def _problem(organization: Organization, pipeline: Pipeline) -> str:
+def _problem(organization: Organization, pipeline: Pipeline, mark: str) -> str:
     """The fingerprint of a step that failed."""
+    fingerprint = hashlib.sha256(mark.encode()).hexdigest()[:16]
     run = make_run(organization, f"pipeline:{pipeline.slug}")
     steps = RunStep.all_organizations.filter(run=run)
-    steps.update(status="failed", fingerprint="0123456789abcdef", finished_at=timezone.now())
-    return "0123456789abcdef"
+    steps.update(status="failed", fingerprint=fingerprint, finished_at=timezone.now())
+    return fingerprint
 
 
-def _alerts(organization: Organization, owner: Person) -> tuple[str, str, int]:
+def _alerts(organization: Organization, owner: Person, mark: str) -> tuple[str, str, int]:
     """A webhook, a rule that tells it, and a delivery that it got (or did not: nobody listens there)."""
     channel, _secret = alerts.create_channel(
         organization=organization,
         actor=owner.actor,
         kind="webhook",
-        settings=alerts.ChannelSettings(name="Hook", url="http://127.0.0.1:9/"),
+        settings=alerts.ChannelSettings(name=mark, url="http://127.0.0.1:9/"),
     )
     rule = alerts.create_rule(
         organization=organization,
         actor=owner.actor,
-        settings=alerts.RuleSettings(name="All", channels=(channel.slug,), failures_in_a_row=1),
+        settings=alerts.RuleSettings(name=mark, channels=(channel.slug,), failures_in_a_row=1),
     )
     alerts.send_test(channel=channel, actor=owner.actor)
     delivery = AlertDelivery.objects.for_organization(organization).get()
@@ -231,12 +259,15 @@ def ask(client: Client, url: str, method: str = "") -> tuple[int, str]:
 
 
 @pytest.fixture
-def people(owner: Person, admin: Person, editor: Person, viewer: Person) -> dict[Role, Person]:
+def people(
+    owner: Person, admin: Person, editor: Person, viewer: Person, guest: Person
+) -> dict[Role, Person]:
     return {
         Role.OWNER: owner,
         Role.ADMIN: admin,
         Role.EDITOR: editor,
         Role.VIEWER: viewer,
+        Role.GUEST: guest,
     }
 
 
@@ -264,9 +295,7 @@ def test_pages(
             wrong.append(f"{url} answers {role} with {status}, but needs {permission}")
         status = people[Role.OWNER].client.get(url, QUERIES.get(url.rsplit("/", 2)[1])).status_code
         # Without what a page asks for it may refuse, but not because of who asks.
-        if status in (401, 403, 500) or (
-            status == 404 and ("files", "name") not in route.arguments
-        ):
+        if status in (401, 403, 404, 500):
             wrong.append(f"{url} answers the owner with {status}")
     assert wrong == [], "\n".join(wrong)
 

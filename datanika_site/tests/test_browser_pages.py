@@ -130,7 +130,7 @@ DETAILS = (
     "pipelines/orders/refresh/", "pipelines/orders/refresh/?what=range",
     "pipelines/orders/configuration/yaml/", "pipelines/everything/configuration/",
     "pipelines/everything/", "pipelines/orders/changes/",
-    "pipelines/orders/delete/",
+    "pipelines/orders/delete/", "pipelines/orders/sharing/", "connections/shop/sharing/", "shared/",
     "transformations/-/sources/", "transformations/-/new/", "transformations/stg_orders/",
     "transformations/broken/", "transformations/stg_orders/delete/",
     "runs/1/", "runs/2/", "runs/1/configuration/", "runs/?status=failed",
@@ -143,7 +143,7 @@ DETAILS = (
     "runs/prepare/?target=transformation:stg_orders&select=%2Bstg_orders%2B",
     "schedules/create/", "schedules/mornings/edit/", "trash/",
     "members/leave/", "settings/hand-over/", "settings/delete/",
-    "members/invite/", "api-keys/new/", "api-keys/1/rotate/",
+    "members/invite/", "api-keys/new/", "api-keys/1/rotate/", "audit/2/", "audit/?q=nothing",
     "alerts/rules/create/", "alerts/rules/orders-are-late/edit/", "alerts/channels/",
     "alerts/channels/create/", "alerts/channels/create/?kind=webhook", "alerts/deliveries/", "alerts/deliveries/1/",
 )  # fmt: skip
@@ -153,6 +153,8 @@ OUTSIDE = (
     "/accounts/password/change/",
     "/organizations/new/",
     "/account/",
+    "/account/sessions/",
+    "/accounts/reauthenticate/",
     "/api/v1/docs/",
     "/_kit/",
 )

@@ -1,16 +1,21 @@
 """Starting where something is in the way: one sentence with the cause and the remedy, status 1, nothing half done."""
 
+import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
-from datanika_site.env import hashing_secret
+from datanika_site.keys import hashing_secret
 from datanika_site.tests.installation import ROOT, Installation
 
-KEYS = {"DATANIKA_SECRET_KEY": "k" * 40, "DATANIKA_ENCRYPTION_KEYS": "A" * 43 + "="}
+KEYS = {
+    "DATANIKA_SECRET_KEY": "k" * 20 + os.urandom(16).hex(),
+    "DATANIKA_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+}
 
 
 def test_a_port_in_use_is_named_with_another_one(tmp_path: Path) -> None:

@@ -143,6 +143,7 @@ class _BackfillView(OrganizationAPIView):
     """What views of backfills share."""
 
     required: ClassVar[dict[str, Permission]] = {}
+    grantable = "backfill"
 
     def asked(self, serializer: type[BackfillCreateSerializer]) -> dict[str, Any]:
         """The body, with the pipeline it names."""
@@ -158,6 +159,7 @@ class _BackfillView(OrganizationAPIView):
 
 class BackfillList(_BackfillView):
     required: ClassVar = {"GET": Permission.VIEW, "POST": Permission.RUN}
+    grantable = "named pipeline"
 
     @extend_schema(
         summary="List backfills",
@@ -190,6 +192,7 @@ class BackfillList(_BackfillView):
 
 class BackfillPreview(_BackfillView):
     required: ClassVar = {"POST": Permission.RUN}
+    grantable = "named pipeline"
 
     @extend_schema(
         summary="Preview a backfill",

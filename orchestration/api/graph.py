@@ -207,6 +207,7 @@ class GraphView(OrganizationAPIView):
 
 class GraphNodeDetail(OrganizationAPIView):
     required: ClassVar = {"PATCH": Permission.EDIT}
+    grantable = "node"
 
     @extend_schema(
         summary="Change a node's rule",

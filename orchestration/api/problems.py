@@ -36,7 +36,9 @@ class ProblemSerializer(serializers.Serializer[Any]):
     explanation = ProblemExplanationSerializer(
         allow_null=True, help_text="Null for an error that is not known yet."
     )
-    count = serializers.IntegerField()
+    count = serializers.IntegerField(
+        help_text="Counting ends at 1,000 in a list and at 10,000 for one problem."
+    )
     first_at = serializers.DateTimeField()
     last_at = serializers.DateTimeField()
     is_over = serializers.BooleanField(help_text="Everything it had hit has succeeded since.")

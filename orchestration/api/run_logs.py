@@ -8,9 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.access import Permission
-from common.http import get_or_404
 from orchestration.log_lines import LEVELS, LineFilter, lines_after, lines_before
 from orchestration.models import Run
+from orchestration.selectors import run_numbered
 from tenants.api_base import OrganizationAPIView
 
 MOST_LINES = 1_000
@@ -59,13 +59,11 @@ class RunView(OrganizationAPIView):
     """What views of one run share."""
 
     required: ClassVar[dict[str, Permission]] = {}
+    grantable = "run"
 
     def run(self, number: int) -> Run:
-        rows = Run.objects.for_organization(self.organization)
-        return get_or_404(
-            rows.select_related("organization", "schedule", "retry_of", "after", "backfill"),
-            number=number,
-        )
+        """The run; 404, or 410 when it is not kept any more."""
+        return run_numbered(self.organization, number)
 
 
 class RunLogs(RunView):

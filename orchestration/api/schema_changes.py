@@ -35,6 +35,7 @@ class TableChangeQuery(serializers.Serializer[Any]):
 
 class PipelineSchemaChanges(OrganizationAPIView):
     required: ClassVar = {"GET": Permission.VIEW}
+    grantable = "pipeline"
     pagination_class = None
 
     @extend_schema(

@@ -45,6 +45,7 @@ class TrashEntry(OrganizationAPIView):
 
 class TrashRestore(OrganizationAPIView):
     required: ClassVar = {"POST": Permission.EDIT}
+    grantable = "trash"
 
     @extend_schema(summary="Restore from the trash", request=None, responses={204: None})
     def post(self, request: Request, kind: str, pk: int) -> Response:

@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from orchestration.engine import log, rules
+from orchestration.engine.aftermath import follow
 from orchestration.models import (
     ACTIVE_STATUSES,
     FINAL_STATUSES,
@@ -15,7 +16,6 @@ from orchestration.models import (
     Status,
     StepKind,
 )
-from orchestration.signals import run_ended
 
 #: Of a dbt node's result: what it feeds cannot be built.
 _BROKEN = frozenset({"failed", "skipped"})
@@ -175,7 +175,7 @@ def _finish(run: Run, steps: list[RunStep]) -> None:
     }
     level, word = words[Status(run.status)]
     log.note(run, level, f"Run #{run.number} {word} after {took:.1f} s.")
-    run_ended.send(sender=Run, run=run)
+    follow(run)
 
 
 def _rows(summary: dict[str, Any]) -> int:

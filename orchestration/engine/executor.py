@@ -17,6 +17,7 @@ from common.children.child import Child
 from common.errors import DatanikaError, UserError
 from common.signatures import LENGTH
 from connections import runner as connections
+from connections.models import Connection
 from orchestration.engine import claims, clock, log
 from orchestration.engine.advance import advance, blocked_nodes, broken_nodes, why_blocked
 from orchestration.engine.freshness import check_windows, note_success
@@ -162,6 +163,7 @@ def _order(
             kept=kept_load(step),
         )
         spec["limits"]["memory_mb"] = limits.memory_mb // 4
+        reporter.connections = _used(pipeline.source, pipeline.destination)
         return pipelines.ENTRY, spec, (files, work)
     warehouse = step.connection
     if warehouse is None or warehouse.is_deleted:
@@ -171,7 +173,12 @@ def _order(
         warehouse, names, full_refresh=step.run.full_refresh, kept=kept_builds(step)
     )
     spec |= {"load_id": _load_id(step), "attempt": step.attempt}
+    reporter.connections = _used(warehouse)
     return transforms.ENTRY, spec, (files, transforms.cache_dir(warehouse))
+
+
+def _used(*found: Connection) -> dict[str, Any]:
+    return {connection.slug: connection.as_used() for connection in found}
 
 
 def _load_id(step: RunStep) -> str:

@@ -40,6 +40,8 @@ class Reporter:
         self.error: dict[str, Any] | None = None
         self.summary: dict[str, Any] | None = None
         self.has_warnings = False
+        #: The connections that the child was given, by slug (``Connection.as_used``).
+        self.connections: dict[str, Any] = {}
         #: By name, for a step that ends in an error after some of its tables were loaded.
         self._loaded: dict[str, int] = {}
         self._lines: list[log.Line] = []
@@ -72,10 +74,14 @@ class Reporter:
 
     @property
     def outcome(self) -> dict[str, Any]:
-        """The child's summary, or what was loaded before it failed."""
+        """The child's summary, or what was loaded before it failed, and through what it was done."""
+        used: dict[str, Any] = {"connections": self.connections} if self.connections else {}
+        if end := (self.error or {}).get("end"):
+            # Which of two connections of one kind it was.
+            used["end"] = str(end)
         if self.summary is not None:
-            return self.summary
-        return {"rows_loaded": sum(self._loaded.values())} if self._loaded else {}
+            return self.summary | used
+        return ({"rows_loaded": sum(self._loaded.values())} if self._loaded else {}) | used
 
     def say(self, level: str, text: str) -> None:
         """A line of our own."""

@@ -7,11 +7,11 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from orchestration.engine import backfills, clock, log
+from orchestration.engine import aftermath, backfills, clock, log
 from orchestration.engine.advance import advance
 from orchestration.engine.claims import waiting_steps
 from orchestration.explanations import fingerprint_of
-from orchestration.models import ACTIVE_STATUSES, Run, RunStep, RunStepAttempt, Status
+from orchestration.models import ACTIVE_STATUSES, IS_ACTIVE, Run, RunStep, RunStepAttempt, Status
 
 
 def sweep() -> list[int]:
@@ -21,6 +21,7 @@ def sweep() -> list[int]:
     for run_id in _stuck_runs():
         advance(run_id)
     backfills.repair()
+    aftermath.catch_up()
     return waiting_steps()
 
 
@@ -28,7 +29,7 @@ def _stuck_runs() -> list[int]:
     """Active runs of which nothing runs and nothing can: what follows from the end of a step was lost on the way."""
     steps = RunStep.all_organizations.filter(run=OuterRef("pk"))
     moving = Q(status=Status.RUNNING) | Q(status=Status.QUEUED, is_ready=True)
-    rows = Run.all_organizations.filter(status__in=ACTIVE_STATUSES)
+    rows = Run.all_organizations.filter(IS_ACTIVE)
     rows = rows.exclude(after__status__in=ACTIVE_STATUSES)
     return list(rows.filter(~Exists(steps.filter(moving))).values_list("pk", flat=True))
 

@@ -40,6 +40,8 @@ class ExplainedStep:
     links: tuple[Link, ...]
     #: The group of all errors like this one; empty where the step has no fingerprint.
     problem_url: str
+    #: The connection it is about, in words; empty where it is about none, or may be about either.
+    where: str = ""
 
     @property
     def said_above(self) -> bool:
@@ -79,21 +81,50 @@ def explain_step(step: RunStep) -> ExplainedStep:
         )
     # Two places may lead to one page.
     unique = {link.url: link for link in reversed(made)}
-    return ExplainedStep(step, found, tuple(reversed(unique.values())), problem)
+    where = _where(step) if found and Place.CONNECTION in found.places else ""
+    return ExplainedStep(step, found, tuple(reversed(unique.values())), problem, where)
+
+
+def _where(step: RunStep) -> str:
+    ends = _ends(step)
+    if len(ends) != 1:
+        return ""
+    words = {
+        "source": _("the connection %s, its source"),
+        "destination": _("the connection %s, its destination"),
+        "": _("the connection %s"),
+    }
+    return words[_role(step, ends[0])] % ends[0].name
+
+
+def _role(step: RunStep, end: Connection) -> str:
+    pipeline = step.pipeline
+    if pipeline is None or pipeline.source_id == pipeline.destination_id:
+        return ""
+    return "source" if end.pk == pipeline.source_id else "destination"
+
+
+def _ends(step: RunStep) -> list[Connection]:
+    """The end that it came from, or both where either may have said it."""
+    pipeline = step.pipeline
+    if pipeline is None:
+        ends = [step.connection]
+    else:
+        by_name = {"source": pipeline.source, "destination": pipeline.destination}
+        known = by_name.get(str(step.summary.get("end", "")))
+        ends = [known] if known else list(by_name.values())
+    found = [end for end in ends if end is not None and not end.is_deleted]
+    speakers = _SPEAKERS.get(step.error_signature.partition(":")[0])
+    spoke = [end for end in found if speakers and end.connector in speakers]
+    return list(dict.fromkeys(spoke or found))
 
 
 def _connections(step: RunStep) -> list[Link]:
-    """The end that spoke, or both where either may have."""
-    pipeline = step.pipeline
-    ends = [step.connection] if pipeline is None else [pipeline.source, pipeline.destination]
-    found: list[Connection] = [end for end in ends if end is not None and not end.is_deleted]
-    speakers = _SPEAKERS.get(step.error_signature.partition(":")[0])
-    spoke = [end for end in found if speakers and end.connector in speakers]
     return [
         Link(
             _("Fix connection %s") % end.name, links.connection_url(step.run.organization, end.slug)
         )
-        for end in dict.fromkeys(spoke or found)
+        for end in _ends(step)
     ]
 
 

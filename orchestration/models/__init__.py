@@ -1,5 +1,7 @@
 """When things run, in what order, and what came of it."""
 
+from orchestration.models.active import IS_ACTIVE, Literal
+from orchestration.models.aftermath import Aftermath
 from orchestration.models.backfills import Backfill, BackfillSlice
 from orchestration.models.graph import Dependency, Node
 from orchestration.models.problems import UnexplainedError
@@ -31,10 +33,13 @@ __all__ = [
     "ACTIVE_STATUSES",
     "DEFAULT_QUEUE",
     "FINAL_STATUSES",
+    "IS_ACTIVE",
+    "Aftermath",
     "Backfill",
     "BackfillSlice",
     "BackfillStatus",
     "Dependency",
+    "Literal",
     "MissedPolicy",
     "Node",
     "OverlapPolicy",

@@ -14,13 +14,13 @@ from django.contrib.sessions.models import Session
 from django.db import DatabaseError, transaction
 from django.db.models import QuerySet
 
-from audit.models import AuditEvent
 from common.errors import DatanikaError
 from orchestration import upkeep
 from orchestration.retention import database
+from orchestration.retention.audit import AUDIT
 from orchestration.retention.directories import DIRECTORIES
 from orchestration.retention.organizations import ORGANIZATIONS
-from orchestration.retention.pruners import Pace, Pruner, counted, rows_by_age, timed
+from orchestration.retention.pruners import Pace, Pruner, counted, cutoff, rows_by_age, timed
 from orchestration.retention.runs import BACKFILLS, CAPSULES, LOG_LINES, RUNS
 from orchestration.retention.trash import TRASH
 
@@ -30,6 +30,8 @@ __all__ = [
     "Pruned",
     "Pruner",
     "all_pruners",
+    "counted",
+    "cutoff",
     "preview",
     "prune",
     "register",
@@ -97,8 +99,8 @@ def _old_sessions(now: datetime) -> QuerySet[Any]:
 def _session_batches(now: datetime, pace: Pace) -> Any:
     while keys := list(_old_sessions(now).values_list("pk", flat=True)[: pace.size]):
         with transaction.atomic():
-            taken, _ = Session.objects.filter(pk__in=keys).delete()
-        yield taken
+            _all, taken = Session.objects.filter(pk__in=keys).delete()
+        yield taken.get(Session._meta.label, 0)
 
 
 SESSIONS = Pruner(
@@ -106,13 +108,6 @@ SESSIONS = Pruner(
     "Sessions that have run out",
     _session_batches,
     lambda now, most: counted(_old_sessions(now), most),
-)
-AUDIT = rows_by_age(
-    "audit_events",
-    "Audit events",
-    AuditEvent.all_organizations.all,
-    "at",
-    lambda platform: platform.audit_retention_days,
 )
 _pruners: dict[str, Pruner] = {
     pruner.name: pruner

@@ -12,10 +12,12 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
+from audit import services as audit
 from audit.models import AuditEvent
 from common.scoping import OrganizationOwned
 from orchestration.models import RunStep, Status
 from orchestration.retention.pruners import Pace, Pruner, counted
+from orchestration.retention.trash import RETENTION
 from tenants.models import Organization
 
 logger = logging.getLogger("datanika.retention")
@@ -69,18 +71,28 @@ def _targets(model: type[OrganizationOwned]) -> set[Any]:
 def _batches(now: datetime, pace: Pace) -> Iterator[int]:
     for organization in list(_doomed(now)):
         for model in tables():
-            rows = model.all_organizations.filter(organization=organization).order_by("pk")
-            while keys := list(rows.values_list("pk", flat=True)[: pace.size]):
-                with transaction.atomic():
-                    model.all_organizations.filter(pk__in=keys).delete()
-                yield 0
+            yield from _rows(model, organization, pace)
         for name in DIRECTORIES:
             # Other machines find what is left in theirs by themselves.
             shutil.rmtree(Path(settings.DATA_DIR) / name / str(organization.pk), ignore_errors=True)
         name, asked = organization.slug, organization.deletion_requested_by
-        organization.delete()
+        with transaction.atomic():
+            audit.remove_chain(organization, actor=RETENTION)
+            organization.delete()
         logger.warning("organization %s is removed for good, as asked for by %s", name, asked)
         yield 1
+
+
+def _rows(model: type[OrganizationOwned], organization: Organization, pace: Pace) -> Iterator[int]:
+    if model is AuditEvent:
+        while audit.take_all(organization.pk, pace.size):
+            yield 0
+        return
+    rows = model.all_organizations.filter(organization=organization).order_by("pk")
+    while keys := list(rows.values_list("pk", flat=True)[: pace.size]):
+        with transaction.atomic():
+            model.all_organizations.filter(pk__in=keys).delete()
+        yield 0
 
 
 ORGANIZATIONS = Pruner(

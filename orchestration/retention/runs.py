@@ -12,6 +12,7 @@ from orchestration import upkeep
 from orchestration.models import (
     ACTIVE_STATUSES,
     FINAL_STATUSES,
+    IS_ACTIVE,
     Backfill,
     BackfillSlice,
     Node,
@@ -39,7 +40,7 @@ LOOKED_AT = 10
 
 
 def active_runs() -> QuerySet[Any]:
-    return Run.all_organizations.filter(status__in=ACTIVE_STATUSES).values("pk")
+    return Run.all_organizations.filter(IS_ACTIVE).values("pk")
 
 
 def ended_before(before: datetime) -> QuerySet[Any]:

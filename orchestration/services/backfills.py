@@ -127,7 +127,7 @@ def request_backfill(
 
     Each slice is a run that deletes its rows and loads them again; the cursor stays where it is.
     """
-    actor.require(Permission.RUN)
+    actor.require(Permission.RUN, on=pipeline)
     if pipeline.is_paused:
         raise PipelinePaused(field="pipeline", remedy="Resume it, then start the backfill.")
     organization = Organization.objects.select_for_update().get(pk=organization.pk)
@@ -169,7 +169,7 @@ def request_backfill(
 @transaction.atomic
 def pause_backfill(*, backfill: Backfill, actor: Actor) -> Backfill:
     """What runs goes on to its end; no further slice starts. A slice that only waits for a place is taken back."""
-    actor.require(Permission.RUN)
+    actor.require(Permission.RUN, on=backfill.pipeline)
     backfill = _locked(backfill)
     if backfill.status != BackfillStatus.RUNNING:
         raise BackfillConflict(f"{backfill} is not running.", remedy="There is nothing to pause.")
@@ -185,7 +185,7 @@ def pause_backfill(*, backfill: Backfill, actor: Actor) -> Backfill:
 @transaction.atomic
 def resume_backfill(*, backfill: Backfill, actor: Actor) -> Backfill:
     """Goes on with the next slice that has not run."""
-    actor.require(Permission.RUN)
+    actor.require(Permission.RUN, on=backfill.pipeline)
     backfill = _locked(backfill)
     if backfill.status != BackfillStatus.PAUSED:
         raise BackfillConflict(
@@ -199,7 +199,7 @@ def resume_backfill(*, backfill: Backfill, actor: Actor) -> Backfill:
 @transaction.atomic
 def cancel_backfill(*, backfill: Backfill, actor: Actor) -> Backfill:
     """No further slice starts, and the run of the slice that runs is cancelled. What is loaded stays."""
-    actor.require(Permission.RUN)
+    actor.require(Permission.RUN, on=backfill.pipeline)
     backfill = _locked(backfill)
     if not backfill.is_open:
         raise BackfillConflict(f"{backfill} has ended already.")
@@ -216,7 +216,7 @@ def cancel_backfill(*, backfill: Backfill, actor: Actor) -> Backfill:
 @transaction.atomic
 def retry_backfill(*, backfill: Backfill, actor: Actor) -> Backfill:
     """Again only the slices that failed or were cancelled; those that succeeded stay as they are."""
-    actor.require(Permission.RUN)
+    actor.require(Permission.RUN, on=backfill.pipeline)
     backfill = _locked(backfill)
     _refuse_second(backfill.pipeline, backfill.resource, besides=backfill)
     wanted = _slices(backfill).filter(status__in=_REPEATED)

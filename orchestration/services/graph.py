@@ -111,7 +111,8 @@ def remove_dependency(*, dependency: Dependency, actor: Actor) -> None:
 @transaction.atomic
 def set_rule(*, organization: Organization, actor: Actor, key: str, rule: str) -> Node:
     """Say how many upstreams of a node have to succeed before it runs. Runs that were requested keep what they had."""
-    actor.require(Permission.EDIT)
+    thing = None if actor.can(Permission.EDIT) else find_thing(organization, key)
+    actor.require(Permission.EDIT, on=thing)
     return _set_rule(node_of(organization, key, "node"), actor, rule)
 
 

@@ -5,7 +5,7 @@ Receivers of the signals of the apps below; ``OrchestrationConfig.ready`` connec
 
 from orchestration.engine import log
 from orchestration.engine.cancelling import cancel
-from orchestration.models import ACTIVE_STATUSES, BackfillSlice, Node, Run, Status
+from orchestration.models import IS_ACTIVE, BackfillSlice, Node, Run, Status
 from orchestration.services.schedules import pause_schedules_of, reckon_again
 from orchestration.tasks import ring_on_commit
 from pipelines.models import Pipeline
@@ -17,7 +17,7 @@ from transforms.models import Transformation
 def lay_to_rest(*, organization: Organization, actor: Actor, **_: object) -> None:
     """No schedule is due any more, and what runs or waits is cancelled. The caller holds the organization's row."""
     reckon_again(organization)
-    runs = Run.all_organizations.filter(organization=organization, status__in=ACTIVE_STATUSES)
+    runs = Run.all_organizations.filter(IS_ACTIVE, organization=organization)
     # A slice lets go of its run, so that its backfill takes it again when it goes on.
     BackfillSlice.all_organizations.filter(run__in=runs).update(run=None, status=Status.QUEUED)
     reason = organization.suspended_reason

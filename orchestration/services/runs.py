@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
-from common.access import Permission
 from common.errors import UserError
 from common.graphs import downstream_of, reach
 from orchestration.engine import log
 from orchestration.engine.advance import broken_nodes
 from orchestration.engine.cancelling import cancel
 from orchestration.errors import RunNotActive, RunStillActive
+from orchestration.grants import require_run
 from orchestration.graph import graph_of
 from orchestration.models import (
     Run,
@@ -47,12 +47,13 @@ def request_run(
     ``replay_rejects`` are asked of a pipeline; ``InvalidLoadOptions`` names what it cannot do.
     The same ``idempotency_key`` again answers with the run it made the first time.
     """
-    actor.require(Permission.RUN)
+    require_run(actor, organization, target, select)
     if idempotency_key:
         # Two requests with one key take turns here, so the second finds the first's run.
         Organization.objects.select_for_update().get(pk=organization.pk)
         rows = Run.objects.for_organization(organization)
         if known := rows.filter(idempotency_key=idempotency_key).first():
+            require_run(actor, organization, target, select, known)
             return known
     run, ready = create_run(
         organization=organization,
@@ -69,6 +70,8 @@ def request_run(
         ),
         idempotency_key=idempotency_key,
     )
+    # The graph may have grown since the first look.
+    require_run(actor, organization, target, select, run)
     ring_on_commit(ready)
     return run
 
@@ -76,7 +79,7 @@ def request_run(
 @transaction.atomic
 def cancel_run(*, run: Run, actor: Actor) -> Run:
     """Ask for the end: queued steps end now, running ones within seconds."""
-    actor.require(Permission.RUN)
+    _require(actor, run)
     run = Run.objects.for_organization(run.organization).select_for_update().get(pk=run.pk)
     if not run.is_active:
         raise RunNotActive(f"Run #{run.number} has ended already.")
@@ -94,7 +97,7 @@ def retry_run(
     ``from_failure`` narrows it to what failed and what stands behind it; ``as_it_was`` executes what the run's capsule
     kept: definitions and SQL of then, through the connections and in the order of today.
     """
-    actor.require(Permission.RUN)
+    _require(actor, run)
     if run.is_active:
         raise RunStillActive(
             f"Run #{run.number} has not ended yet.", remedy="Cancel it first, or wait."
@@ -118,9 +121,20 @@ def retry_run(
         again.as_it_was = True
         again.capsule |= {"nodes": {key: kept[key] for key in again.capsule["nodes"]}}
         again.save(update_fields=["as_it_was", "capsule"])
-        log.note(again, "info", f"Everything is executed as it was in run #{run.number}.")
+        log.note(
+            again,
+            "info",
+            f"Executed as it was in run #{run.number}: its settings and SQL;"
+            " connections, versions and data are today's.",
+        )
+    _require(actor, again)
     ring_on_commit(ready)
     return again
+
+
+def _require(actor: Actor, run: Run) -> None:
+    """A run is for who may run everything in it."""
+    require_run(actor, run.organization, run.target, run.select, run)
 
 
 def _from_failure(run: Run) -> tuple[set[str], frozenset[str]]:

@@ -133,9 +133,17 @@ def done(rows: int = 10) -> dict[str, Any]:
 
 
 def failed(
-    message: str = "The server refused the password.", code: str = "authentication_failed"
+    message: str = "The server refused the password.",
+    code: str = "authentication_failed",
+    end: str = "source",
 ) -> dict[str, Any]:
-    return {"event": "error", "code": code, "message": message, "remedy": "Give another password."}
+    return {
+        "event": "error",
+        "code": code,
+        "message": message,
+        "remedy": "Give another password.",
+        "end": end,
+    }
 
 
 def finish(step: RunStep, events: Iterable[dict[str, Any]] = ()) -> list[int]:

@@ -98,7 +98,7 @@ def test_a_problem_is_over_when_everything_it_hit_has_succeeded(
 def test_queries_do_not_grow_with_problems(
     organization: Organization, problems: list[RunStep], django_assert_max_num_queries: Any
 ) -> None:
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         problems_of(organization)
 
 

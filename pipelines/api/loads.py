@@ -85,7 +85,9 @@ class PipelineRejects(PipelineView):
     )
     def get(self, request: Request, slug: str) -> Response:
         """A page of the rows that did not fit, with the reason of each."""
-        return Response(runner.list_rejects(self.pipeline(slug), **self.query(RejectQuery)))
+        pipeline = self.pipeline(slug)
+        self.actor.require(Permission.RUN, on=pipeline.source)
+        return Response(runner.list_rejects(pipeline, **self.query(RejectQuery)))
 
 
 class PipelineRejectsDiscard(PipelineView):

@@ -16,7 +16,7 @@ from pipelines.definition import PipelineDefinition
 from pipelines.errors import InvalidPipeline
 from pipelines.models import Pipeline
 from pipelines.selectors import list_pipelines
-from tenants.api_base import OrganizationAPIView
+from tenants.api_base import GrantDetail, GrantList, OrganizationAPIView
 
 _TAGS = ["pipelines"]
 _ENDS = ("source", "destination")
@@ -82,6 +82,7 @@ class PipelineView(OrganizationAPIView):
     """What every page of one pipeline shares."""
 
     required = {}
+    grantable = "pipeline"
 
     def pipeline(self, slug: str) -> Pipeline:
         rows = Pipeline.objects.for_organization(self.organization)
@@ -160,3 +161,11 @@ class PipelineResume(PipelineView):
         pipeline = self.pipeline(slug)
         services.set_paused(pipeline=pipeline, actor=self.actor, paused=False)
         return Response(as_json(pipeline))
+
+
+class PipelineGrants(GrantList):
+    model = Pipeline
+
+
+class PipelineGrant(GrantDetail):
+    model = Pipeline

@@ -2,7 +2,7 @@
 
 import fcntl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,28 @@ def reader_of(spec: dict[str, Any], session: Session) -> Reader:
         # Its views and queries are a stranger's SQL: they see the organization's files and nothing else.
         session.shut_in([target.files_root, *target.allowed_roots])
     return reader
+
+
+@contextmanager
+def at_end(name: str) -> Iterator[None]:
+    """What is raised within came from this end, ``source`` or ``destination``: both may be of one kind."""
+    try:
+        yield
+    except Exception as error:
+        if not getattr(error, "end", ""):
+            error.end = name  # type: ignore[attr-defined]
+        raise
+
+
+@contextmanager
+def opened(open_reader: Callable[[], Reader], destination: Destination) -> Iterator[Reader]:
+    """Both ends, closed in the end."""
+    with ExitStack() as stack:
+        with at_end("source"):
+            reader = stack.enter_context(open_reader())
+        with at_end("destination"):
+            stack.enter_context(destination.opened())
+        yield reader
 
 
 def directories_of(spec: dict[str, Any]) -> list[str]:

@@ -118,6 +118,10 @@ class TypesChanged(Exception):
     """
 
 
+class FilesMoved(TypesChanged):
+    """Files that were listed are not there any more: a replace has swapped their directory. List them again."""
+
+
 class CountMismatch(DatanikaError):
     """The rows written are not the rows read; nothing was kept of this table."""
 
@@ -128,6 +132,10 @@ class CountMismatch(DatanikaError):
 _TRANSIENT_CLASSES = ("08",)
 _TRANSIENT_STATES = frozenset(
     {"40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03", "57P05"}
+)
+#: A server that went away while DuckDB was reading from it or writing to it.
+_LOST_MARKS = frozenset(
+    {"mysql:1927", "mysql:2006", "mysql:2013", "mysql:4031", "sqlstate:08006", "sqlstate:57P01"}
 )
 _HELD = re.compile(r"held in \S+(?: \(PID \d+\))?(?: by user \S+)?")
 _LOOK = "Its own words are in the detail; correct what they name and run again."
@@ -156,6 +164,7 @@ def translate(error: BaseException, what: str) -> DatanikaError:
     """The error to show for ``error``. ``what`` opens the sentence ("Reading public.orders")."""
     found = error if isinstance(error, DatanikaError) else _translated(error, what)
     # It may be raised far from here, where nothing links it to its cause any more.
+    found.end = found.end or str(getattr(error, "end", ""))
     found.signature = found.signature or signature_of(error)
     if found is not error and not found.signature:
         found.signature = signature_of_class(error)
@@ -163,6 +172,8 @@ def translate(error: BaseException, what: str) -> DatanikaError:
 
 
 def _translated(error: BaseException, what: str) -> DatanikaError:
+    if isinstance(error, TypesChanged):
+        return TransientError(f"{what} met a source that was replaced meanwhile.")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return _disk_full(str(error))
     if isinstance(error, psycopg.Error):
@@ -269,6 +280,8 @@ def _duckdb(error: duckdb.Error, what: str) -> DatanikaError:
             remedy="Raise the memory limit of loads.",
             detail=text[:2000],
         )
+    if signature_of(error) in _LOST_MARKS:
+        return TransientError(f"{what} lost its connection to the server.", detail=text[:2000])
     if isinstance(error, duckdb.IOException) and "lock" in text.lower():
         return TransientError(
             f"{what} found the DuckDB file in use by another process.", detail=text[:2000]

@@ -14,7 +14,7 @@ from common.errors import DatanikaError, TransientError, UserError
 from pipelines.engine.accounting import Outcome, failed, left_out, succeeded
 from pipelines.engine.destinations.base import CopyFeed, Destination, Feed, Order
 from pipelines.engine.dlt_record import Record
-from pipelines.engine.ends import directories_of
+from pipelines.engine.ends import at_end, directories_of, opened
 from pipelines.engine.errors import (
     NothingToReplay,
     TableLeftOut,
@@ -93,7 +93,7 @@ class Load:
         self._broken: dict[str, Exception] = {}
 
     def run(self) -> dict[str, Any]:
-        with self._open_reader() as reader, self._destination.opened():
+        with opened(self._open_reader, self._destination) as reader:
             resources = self._resources(reader)
             ends = self._look(reader, resources)
             self._single = len(resources) == 1
@@ -126,13 +126,15 @@ class Load:
 
     def _look(self, reader: Reader, resources: list[Resource]) -> _Ends:
         try:
-            found = self._describe(reader, resources)
+            with at_end("source"):
+                found = self._describe(reader, resources)
         except Exception as error:
             raise translate(error, "Looking at the source") from error
         destination = self._destination
         try:
-            existing = destination.existing([resource.target for resource in resources])
-            known, committed = destination.known(), destination.committed(self._load_id)
+            with at_end("destination"):
+                existing = destination.existing([resource.target for resource in resources])
+                known, committed = destination.known(), destination.committed(self._load_id)
         except Exception as error:
             raise translate(error, "Opening the destination") from error
         return _Ends(found, existing, known, committed)
@@ -147,7 +149,8 @@ class Load:
         found: dict[str, SourceTable] = {}
         for resource in resources:
             try:
-                found |= reader.describe([resource])
+                with at_end("source"):
+                    found |= reader.describe([resource])
             except Exception as error:  # noqa: BLE001, reported as the failure of this table
                 self._broken[resource.label] = error
         return found
@@ -373,6 +376,7 @@ class Load:
             detail=failures[0].detail,
         )
         error.signature = failures[0].signature
+        error.end = failures[0].end if len({one.end for one in failures}) == 1 else ""
         error.code = (
             failures[0].code if len({one.code for one in failures}) == 1 else "tables_failed"
         )

@@ -12,7 +12,7 @@ from scripts.check_compose import ROOT, check
 COMPOSE = "docker-compose.yml"
 
 
-def test_container_files_are_in_order() -> None:
+def test_hole_19_container_files_are_in_order() -> None:
     assert list(check(ROOT)) == []
 
 

@@ -4,9 +4,11 @@ from tenants.models.access import ApiKey, Invitation, TokenFamily
 from tenants.models.organizations import Membership, Organization
 from tenants.models.people import IdentityProvider, ProviderKind, User
 from tenants.models.platform import PlatformSettings, SignUpPolicy
+from tenants.models.sessions import BrowserSession
 
 __all__ = [
     "ApiKey",
+    "BrowserSession",
     "IdentityProvider",
     "Invitation",
     "Membership",

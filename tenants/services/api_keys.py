@@ -43,6 +43,12 @@ def issue_api_key(
     """
     actor.require(Permission.MANAGE_API_KEYS)
     check_grant(actor, role)
+    if role == Role.GUEST:
+        raise UserError(
+            "A key of a guest could do nothing: things are shared with people.",
+            field="role",
+            remedy=f"Use {Role.VIEWER}.",
+        )
     words = checked_scopes(scopes)
     _check_reach(actor, role, words)
     text = _new_text()
@@ -121,12 +127,15 @@ def revoke_api_key(*, key: ApiKey, actor: Actor) -> None:
     _revoke(key, actor)
 
 
-def revoke_keys_of(membership: Membership, *, above: Role | None, actor: Actor) -> None:
-    """Revoke the keys this member made; with ``above`` only those stronger than that role."""
+def revoke_keys_of(membership: Membership, *, above: Role | None, actor: Actor) -> int:
+    """Revoke the keys this member made, and say how many; with ``above`` only those stronger than that role."""
     keys = ApiKey.objects.for_organization(membership.organization)
+    revoked = 0
     for key in keys.filter(created_by=membership.user, revoked_at__isnull=True):
         if above is None or not is_at_least(above, Role(key.role)):
             _revoke(key, actor)
+            revoked += 1
+    return revoked
 
 
 def _check_hold(key: ApiKey, actor: Actor) -> None:

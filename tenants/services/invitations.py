@@ -14,9 +14,10 @@ from common.errors import Conflict, UserError
 from tenants.actors import Actor
 from tenants.errors import AlreadyMember, InvitationUnusable, SentTooOften
 from tenants.models import Invitation, Membership, Organization, User
+from tenants.services.addresses import find_person, is_claimable, mark_verified
 from tenants.services.base import check_grant, email_address, hash_token
 from tenants.services.lifecycle import check_awake
-from tenants.services.people import create_user
+from tenants.services.people import create_user, replace_sign_up
 
 INVITATION_DAYS = 7
 MOST_INVITATION_DAYS = 30
@@ -210,8 +211,21 @@ def accept_invitation(*, token: str, user: User, ip: str = "") -> Membership:
 
 
 @transaction.atomic
-def join(*, token: str, name: str, password: str, ip: str = "") -> Membership:
-    """Make an account for the invited address and join with it."""
+def join(
+    *, token: str, name: str, password: str, ip: str = "", is_proven: bool = False
+) -> Membership:
+    """Make an account for the invited address and join with it.
+
+    ``is_proven`` when the link came out of the mailbox itself: the address is then verified, and an account that
+    somebody began with it and never proved is taken over, with the new password.
+    """
     invitation = find_invitation(token)
-    user = create_user(email=invitation.email, name=name, password=password)
-    return accept_invitation(token=token, user=user, ip=ip)
+    begun = find_person(invitation.email) if is_proven else None
+    if begun is not None and is_claimable(begun):
+        user = replace_sign_up(user=begun, name=name, password=password)
+    else:
+        user = create_user(email=invitation.email, name=name, password=password)
+    membership = accept_invitation(token=token, user=user, ip=ip)
+    if is_proven:
+        mark_verified(user=user, ip=ip)
+    return membership

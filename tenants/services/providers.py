@@ -1,6 +1,5 @@
 """The sign-ins with accounts of somebody else, as operators set them up."""
 
-import logging
 import re
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,8 +14,6 @@ from audit.actions import AuditAction
 from common.errors import Conflict, PermissionDenied, UserError
 from tenants.actors import Actor
 from tenants.models import IdentityProvider, ProviderKind
-
-logger = logging.getLogger("datanika.providers")
 
 #: What operators set, besides the secret.
 NAMES = ("kind", "slug", "name", "client_id", "server_url", "domains", "is_enabled")
@@ -170,6 +167,5 @@ def _operators_only(actor: Actor) -> None:
 def _record(
     actor: Actor, action: AuditAction, provider: IdentityProvider, changes: dict[str, Any]
 ) -> None:
-    """In the log of the process: the audit log has events of organizations, and this is of none."""
-    fields = ", ".join(sorted(changes)) or "nothing"
-    logger.info("%s by %s: %s (%s)", action, actor.label, provider.slug, fields)
+    """In the installation's log: a sign-in is of no organization."""
+    audit.record(organization=None, actor=actor, action=action, target=provider, changes=changes)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 from django.utils import timezone
@@ -16,6 +15,7 @@ from tenants.models import (
     User,
 )
 from tenants.selectors import platform_settings
+from tenants.services.addresses import find_person, is_verified, mark_verified
 from tenants.services.people import record_session
 
 
@@ -148,24 +148,19 @@ def _active(user: User) -> User:
 
 
 def _find(email: str) -> User | None:
-    user = User.objects.select_for_update().filter(email__iexact=email).first()
-    if user is not None:
-        return user
-    # Somebody here has proven the address besides their own.
-    row = EmailAddress.objects.filter(email__iexact=email, verified=True).first()
-    return User.objects.get(pk=row.user_id) if row else None
+    user = find_person(email)
+    return User.objects.select_for_update().get(pk=user.pk) if user else None
 
 
 def _check_take_over(user: User, identity: Identity) -> None:
     """Whoever registered a stranger's address and waits with a password must not share their account."""
-    proven = EmailAddress.objects.filter(
-        user=user, email__iexact=identity.email, verified=True
-    ).exists()
-    if not proven and user.has_usable_password():
+    is_own = user.email.lower() == identity.email.lower()
+    if is_own and not is_verified(user) and user.has_usable_password():
         name = identity.provider.name
         raise ProviderSignInRefused(
             f"There is an account for {identity.email} here, whose address was never verified.",
-            remedy=f"Sign in with its password and link {name} on your account page.",
+            remedy=f"Sign in with its password and link {name} on your account page. If the password is not"
+            " yours, choose one with “Forgot your password?” on the sign-in page.",
         )
 
 
@@ -186,23 +181,10 @@ def _link(user: User, identity: Identity, ip: str) -> None:
         extra_data={"name": identity.name, "label": identity.label or identity.email},
     ).save()
     if identity.email and identity.email.lower() == user.email.lower():
-        _mark_verified(user)
+        mark_verified(user=user, ip=ip)
     record_session(
         user=user,
         action=AuditAction.PROVIDER_LINKED,
         ip=ip,
         changes={"provider": [None, identity.provider.name]},
     )
-
-
-def _mark_verified(user: User) -> None:
-    taken = EmailAddress.objects.filter(email__iexact=user.email, verified=True)
-    if taken.exists():
-        return
-    primary = not EmailAddress.objects.filter(user=user, primary=True).exists()
-    address, made = EmailAddress.objects.get_or_create(
-        user=user, email=user.email.lower(), defaults={"verified": True, "primary": primary}
-    )
-    if not made:
-        address.verified = True
-        address.save(update_fields=["verified"])

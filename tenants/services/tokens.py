@@ -128,11 +128,14 @@ def revoke_family(*, family: TokenFamily, actor: Actor) -> None:
 
 
 @transaction.atomic
-def revoke_families_of(*, user: User, ip: str = "") -> None:
-    """End every API sign-in of a person, in all organizations: the password changed, or the account rests."""
+def revoke_families_of(*, user: User, ip: str = "", actor: Actor | None = None) -> None:
+    """End every API sign-in of a person, in all organizations: the password changed, or the account rests.
+
+    It counts as done by themselves unless an ``actor`` is given.
+    """
     rows = TokenFamily.all_organizations.filter(membership__user=user, revoked_at__isnull=True)
     for family in rows.select_related("organization", "membership__user"):
-        revoke_family(family=family, actor=Actor.member(family.membership, ip=ip))
+        revoke_family(family=family, actor=actor or Actor.member(family.membership, ip=ip))
 
 
 @transaction.atomic

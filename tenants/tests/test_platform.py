@@ -10,9 +10,10 @@ from django.urls import reverse
 
 from audit.actions import AuditAction
 from audit.models import AuditEvent
+from audit.services import MASK
 from common.errors import PermissionDenied, UserError
 from conftest_site import Person
-from tenants import limits, selectors, services
+from tenants import limits, restrictions, selectors, services
 from tenants.actors import Actor
 from tenants.models import Organization, PlatformSettings, User
 
@@ -33,12 +34,17 @@ def test_a_change_is_in_the_log_of_every_organization(
         actor=OPERATOR, log_retention_days=7, heartbeat_url="https://example.com/secret-path"
     )
     events = AuditEvent.all_organizations.filter(action=AuditAction.PLATFORM_UPDATED)
-    assert events.count() == Organization.objects.count() == 2
-    changes = events[0].changes
-    assert changes["log_retention_days"] == [30, 7]
-    assert "secret-path" not in str(changes)
+    assert events.count() == Organization.objects.count() + 1 == 3
+    own = events.get(organization=None)
+    assert own.changes["log_retention_days"] == [30, 7]
+    assert own.changes["heartbeat_url"] == [MASK, MASK]
+    assert {str(event.changes) for event in events.exclude(organization=None)} == {
+        "{'log_retention_days': [30, 7]}"
+    }
     services.update_platform(actor=OPERATOR, log_retention_days=7)
-    assert events.count() == 2, "nothing has changed"
+    assert events.count() == 3, "nothing has changed"
+    services.update_platform(actor=OPERATOR, banner="Maintenance at noon")
+    assert events.count() == 4, "organizations read it on their pages, not in their logs"
 
 
 @pytest.mark.parametrize(
@@ -51,6 +57,29 @@ def test_a_change_is_in_the_log_of_every_organization(
         ({"run_retention_days": 10}, "log_retention_days", "cannot be kept for 30 days"),
         ({"heartbeat_url": "ftp://example.com"}, "heartbeat_url", "not a web address"),
         ({"heartbeat_url": "https://a:b@example.com"}, "heartbeat_url", "user name or password"),
+        ({"sign_up_policy": "anybody"}, "sign_up_policy", "no sign-up policy"),
+        ({"sign_up_policy": "domains"}, "sign_up_domains", "nobody could come"),
+        ({"sign_up_domains": ["not a domain"]}, "sign_up_domains", "is not a domain"),
+        ({"allowed_connectors": ["oracle"]}, "allowed_connectors", "no list of types"),
+        ({"allowed_connectors": []}, "allowed_connectors", "no list of types"),
+        ({"max_upload_mb": 0}, "max_upload_mb", "cannot be 0 MiB"),
+        ({"mail": {"host": "a b"}}, "mail_host", "is no host name"),
+        ({"mail": {"host": "m.example.com"}}, "mail_port", "from 1 to 65535"),
+        (
+            {"mail": {"host": "m.example.com", "port": 25, "security": "none", "user": "u"}},
+            "mail_security",
+            "not sent without encryption",
+        ),
+        (
+            {"mail": {"host": "m.example.com", "port": 25, "from": "nobody"}},
+            "mail_from",
+            "not an e-mail address",
+        ),
+        (
+            {"mail": {"host": "m.example.com", "port": 25, "from": "a@b.example", "user": "u"}},
+            "mail_password",
+            "needs a password",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_field(
@@ -114,9 +143,13 @@ def form(**changed: Any) -> dict[str, Any]:
         "capsule_retention_days": 90,
         "api_key_days": 90,
         "organization_grace_days": 14,
+        "sign_up_policy": "invitation",
+        "allowed_connectors": list(restrictions.connector_labels()),
+        "mail_security": "starttls",
         **changed,
     }
-    return {name: values.get(name, "") for name in limits.PLATFORM_NAMES}
+    mail = [f"mail_{name}" for name in ("host", "port", "security", "user", "password", "from")]
+    return {name: values.get(name, "") for name in (*limits.PLATFORM_NAMES, *mail)}
 
 
 def test_the_page_has_one_row(operator: Person) -> None:
@@ -133,7 +166,8 @@ def test_the_page_has_one_row(operator: Person) -> None:
     row = PlatformSettings.objects.get()
     assert (row.step_disk_mb, row.log_retention_days) == (500, 14)
     assert "In force: 500 MiB (saved here)." in client.get(PAGE).content.decode()
-    event = AuditEvent.all_organizations.filter(action=AuditAction.PLATFORM_UPDATED).get()
+    events = AuditEvent.all_organizations.filter(action=AuditAction.PLATFORM_UPDATED)
+    event = events.get(organization=None)
     assert event.actor_label == "Olga (operator)"
     refused = client.post(PAGE, form(log_retention_days=999))
     assert "they go with their runs, after 365" in refused.content.decode()

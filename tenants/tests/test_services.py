@@ -266,7 +266,8 @@ def test_the_log_is_append_only(organization: Organization) -> None:
 
 def test_roles_carry_ever_more_permissions() -> None:
     """The table of rights, in full: a change of it is a change of this test."""
-    view = {Permission.VIEW}
+    belong = {Permission.BELONG}
+    view = belong | {Permission.VIEW}
     edit = view | {
         Permission.RUN,
         Permission.EDIT,
@@ -279,6 +280,7 @@ def test_roles_carry_ever_more_permissions() -> None:
         Permission.MANAGE_ORGANIZATION,
     }
     assert {
+        Role.GUEST: belong,
         Role.VIEWER: view,
         Role.EDITOR: edit,
         Role.ADMIN: manage,

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from dbt.adapters.contracts.connection import ConnectionState
 from dbt.adapters.factory import FACTORY
 from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.config import profile as dbt_profile
 from dbt.contracts.graph.manifest import Manifest
 
 from common.children.hooks import on_cancel
@@ -54,16 +54,21 @@ class Workspace:
         callback: Callable[[Any], None] | None = None,
     ) -> dbtRunnerResult:
         """Call dbt. What is no ``Exception`` (a cancellation) is raised, not returned."""
+        # In place of a file: the warehouse's password must not lie on the disk, not even for a moment.
+        dbt_profile.read_profile = self._profile  # type: ignore[assignment]
         runner = dbtRunner(manifest=manifest, callbacks=[callback] if callback else [])
         result = runner.invoke([*arguments, *self._options()])
         if result.exception is not None and not isinstance(result.exception, Exception):
             raise result.exception
         return result
 
+    def _profile(self, _directory: str) -> dict[str, Any]:
+        return {PROFILE: {"target": PROFILE, "outputs": {PROFILE: dict(self.output)}}}
+
     def _options(self) -> list[str]:
         return [
             *("--project-dir", str(self.root / "project")),
-            *("--profiles-dir", str(self.root / "profiles")),
+            *("--profiles-dir", str(self.root / "project")),
             *("--target-path", str(self.target)),
             *("--log-path", str(self.root / "logs")),
             *("--log-level", "none", "--log-level-file", "none"),
@@ -86,11 +91,9 @@ def open_workspace(spec: dict[str, Any], rows: ProjectRows, *, read_only: bool) 
 def write_workspace(
     rows: ProjectRows, output: dict[str, Any], root: Path, cache: Path | None
 ) -> Workspace:
-    """Write the project, its profile and what was kept of its last parse below ``root``."""
+    """Write the project and what was kept of its last parse below ``root``."""
     for path, text in {**render(rows, PROFILE), **EXTRA_FILES}.items():
         _write(root / "project" / path, text)
-    profile = {PROFILE: {"target": PROFILE, "outputs": {PROFILE: output}}}
-    _write(root / "profiles" / "profiles.yml", yaml.safe_dump(profile))
     workspace = Workspace(rows, output, root, cache)
     workspace.target.mkdir()
     if cache is not None:
@@ -126,7 +129,7 @@ def _endpoint(spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # 0600 from the first byte: one of these files is the profile.
+    # 0600 from the first byte: SQL may say more than others should read.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)

@@ -64,7 +64,7 @@ def _jinja_models() -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("kind", ["duckdb", "postgres"])
-def test_jinja_reaches_no_environment_no_credentials_no_file_and_no_python(
+def test_hole_02_jinja_reaches_no_environment_no_credentials_no_file_and_no_python(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
     engine: Engine = request.getfixturevalue(f"{kind}_engine")

@@ -22,8 +22,7 @@ PACE = 0.003
 def test_broker_down(site: Site, table: Table) -> None:
     """Down when runs are asked for and long after; workers look for themselves, and so do schedules."""
     alpha = site.machine("alpha")
-    site.start_beat()
-    site.start_worker(alpha)
+    speakers = [site.start_beat(), site.start_worker(alpha)]
     schedule = site.schedule("Minutely", f"pipeline:{shop.MERGE}", "* * * * *")
     site.redis.stop(signal.SIGKILL)
     down_at = time.monotonic()
@@ -44,6 +43,11 @@ def test_broker_down(site: Site, table: Table) -> None:
     table.exactly("broker down: runs with every row once", [*numbers, *late], exact, words)
     fired = site.end_schedules([schedule])
     table.once("broker down: minutes of a schedule, each once", fired, words)
+    for speaker in speakers:
+        said = speaker.log.read_text(errors="replace")
+        assert "Traceback" not in said, said[-3000:]
+        most = DOWN_SECONDS // 30 + 3
+        assert 1 <= said.count("The broker ") <= most, (speaker.name, said[-3000:])
     table.assert_held()
 
 

@@ -113,7 +113,7 @@ def test_a_preview_of_a_transformation_reaches_nothing_else(
 
 
 @pytest.mark.parametrize("connector", ["duckdb", "sqlite", "csv", "jsonl", "parquet"])
-def test_a_connection_to_a_neighbour_s_file_is_never_opened(
+def test_hole_04_a_connection_to_a_neighbour_s_file_is_never_opened(
     connector: str, organization: Organization, editor: Person, victim: Organization
 ) -> None:
     link = connections.files_root(organization) / "link"

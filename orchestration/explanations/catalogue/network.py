@@ -72,7 +72,7 @@ ENTRIES = (
         marks=marks(
             "errno:ECONNRESET errno:EPIPE errno:ECONNABORTED errno:ENOTCONN sqlstate:08000",
             "sqlstate:08003 sqlstate:08006 sqlstate:08007 mysql:2006 mysql:2013 mysql:2055",
-            "mysql:1158 mysql:1159 mysql:1160 mysql:1161 mysql:1152 mysql:1184",
+            "mysql:1158 mysql:1159 mysql:1160 mysql:1161 mysql:1152 mysql:1184 mysql:1080",
         ),
     ),
     Explanation(
@@ -140,7 +140,7 @@ ENTRIES = (
         ),
         who=Who.SYSTEM_OWNER,
         places=(Place.CONNECTION,),
-        marks=marks("sqlstate:57P05 sqlstate:25P03 sqlstate:25P04"),
+        marks=marks("sqlstate:57P05 sqlstate:25P03 sqlstate:25P04 mysql:4031"),
     ),
     Explanation(
         key="database-not-accepting",

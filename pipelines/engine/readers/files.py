@@ -1,12 +1,14 @@
 """CSV, JSON and Parquet files, a path or pattern a resource. Types are declared before the rows are read."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from common.errors import TransientError
 from connections import policy
 from connections.connectors.base import Target
 from connections.connectors.csv_layout import Layout, layouts_of, read_csv
@@ -14,7 +16,7 @@ from connections.connectors.duckdb_support import load_extension
 from connections.connectors.files import file_list
 from connections.connectors.json_errors import explain_malformed
 from connections.connectors.sql import quote_text
-from pipelines.engine.errors import RaggedFile, TypesChanged
+from pipelines.engine.errors import FilesMoved, RaggedFile, TypesChanged
 from pipelines.engine.model import Resource, SourceColumn, SourceTable
 from pipelines.engine.readers.duck import DuckReader
 from pipelines.engine.readers.text_types import (
@@ -31,6 +33,8 @@ from pipelines.engine.sqltext import ident
 
 #: Rows the types are first taken from.
 SAMPLE_ROWS = 20_000
+#: How often the files of a resource are listed again because a replace swapped their directory.
+RELISTED = 5
 #: What a file is by its ending; all others are JSON lines.
 _KINDS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json"}
 _MISFIT = re.compile(rf"{MISFIT}(.*)")
@@ -46,12 +50,17 @@ class FilesReader(DuckReader):
         #: Resources whose sample had misled: every row decides.
         self._whole: set[str] = set()
         self._layouts: dict[str, dict[Layout, list[Path]]] = {}
+        #: As they were listed last, and how often they had vanished by the time they were read.
+        self._files: dict[str, list[Path]] = {}
+        self._vanished: Counter[str] = Counter()
 
     def describe(self, resources: Sequence[Resource]) -> dict[str, SourceTable]:
         return {resource.label: self._describe(resource) for resource in resources}
 
     def explain(self, error: Exception, label: str) -> Exception:
         text = str(error)
+        if isinstance(error, (duckdb.Error, OSError)) and self._has_vanished(label):
+            return self._moved(label)
         if (misfit := _MISFIT.search(text)) and label not in self._whole:
             self._whole.add(label)
             return TypesChanged(misfit[1])
@@ -59,12 +68,32 @@ class FilesReader(DuckReader):
             return self._ragged(label) or error
         return explain_malformed(text, self._target.files_root) or error
 
+    def _has_vanished(self, label: str) -> bool:
+        return not all(file.exists() for file in self._files.get(label, ()))
+
+    def _moved(self, label: str) -> Exception:
+        self._vanished[label] += 1
+        if self._vanished[label] <= RELISTED:
+            return FilesMoved(label)
+        return TransientError(
+            f"{label}: its files were replaced again and again while they were read.",
+            remedy="Run it again when nothing writes to them.",
+        )
+
     def _describe(self, resource: Resource) -> SourceTable:
+        while True:
+            try:
+                return self._described(resource)
+            except FilesMoved:
+                continue
+
+    def _described(self, resource: Resource) -> SourceTable:
         files = policy.expand_glob(
             resource.name or self._target.config["path"],
             files_root=self._target.files_root,
             allowed_roots=self._target.allowed_roots,
         )
+        self._files[resource.label] = files
         kind = self._target.connector
         if kind == "files":
             kind = _KINDS.get(files[0].suffix, "jsonl")
@@ -73,7 +102,7 @@ class FilesReader(DuckReader):
         )
         try:
             relation, columns = describe(resource.label, files)
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError) as error:
             raise self.explain(error, resource.label) from error
         return SourceTable("", resource.name, columns, relation=relation, kind="file")
 

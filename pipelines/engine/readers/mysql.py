@@ -11,6 +11,7 @@ import pymysql
 
 from common.children.hooks import on_cancel
 from common.errors import TransientError
+from common.signatures import signature_of
 from connections.connectors import mysql_connection
 from connections.connectors.base import Target
 from connections.connectors.mysql_catalog import product_of, rows_of
@@ -194,7 +195,9 @@ class MySqlReader(Reader):
                 self._distrusted.add(label)
                 return TypesChanged(label)
             if isinstance(error, duckdb.IOException) and _LOST.search(text):
-                return TransientError("The connection to the server was lost.", detail=text[:500])
+                lost = TransientError("The connection to the server was lost.", detail=text[:500])
+                lost.signature = signature_of(error)
+                return lost
         return error
 
     def _rows(self, statement: str, values: Any = None) -> list[tuple[Any, ...]]:

@@ -1,14 +1,17 @@
 """The one way an event gets into the audit log."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.db.models import Model
+from django.utils import timezone
 
 from audit.actions import AuditAction
+from audit.digests import canonical_json, content_digest
 from audit.models import AuditEvent
-from common import bulk
+from common import bulk, scope
 
 if TYPE_CHECKING:
     from tenants.models import Organization
@@ -31,17 +34,22 @@ class EventActor(Protocol):
 
 def record(
     *,
-    organization: "Organization",
+    organization: "Organization | None",
     actor: EventActor,
     action: AuditAction,
     target: Model | None = None,
     changes: dict[str, Any] | None = None,
+    label: str = "",
 ) -> AuditEvent:
-    """Write one event, in the caller's transaction, so that it stands or falls with the change."""
+    """Write one event, in the caller's transaction, so that it stands or falls with the change.
+
+    Without an organization it is an event of the whole installation, which operators read. ``label`` names
+    what is no row.
+    """
     entry = Entry(
         actor,
         target_id=str(target.pk) if target else "",
-        target_label=str(target) if target else "",
+        target_label=str(target) if target else label,
         changes=changes or {},
     )
     event = AuditEvent(
@@ -50,7 +58,9 @@ def record(
         target_type=target._meta.model_name or "" if target else "",
         **entry.values(),
     )
-    event.save()
+    # The row of no organization is seen and taken everywhere only.
+    with scope.everywhere() if organization is None else nullcontext():
+        event.save()
     return event
 
 
@@ -84,13 +94,21 @@ def record_many(
     entries: Iterable[Entry],
 ) -> None:
     """Write one event for each entry, in the caller's transaction."""
-    bulk.insert(
-        AuditEvent,
-        [entry.values() for entry in entries],
-        organization_id=organization.pk,
-        action=AuditAction(action),
-        target_type=target_type._meta.model_name,
-    )
+    same = {
+        "organization_id": organization.pk,
+        "at": timezone.now(),
+        "action": AuditAction(action),
+        "target_type": target_type._meta.model_name or "",
+    }
+    written: dict[int, str] = {}
+    rows = [entry.values() for entry in entries]
+    for row in rows:
+        changes = row["changes"]
+        # Runs of one kind share their changes.
+        if (text := written.get(id(changes))) is None:
+            text = written[id(changes)] = canonical_json(changes)
+        row["content_digest"] = content_digest(same | row, changes=text)
+    bulk.insert(AuditEvent, rows, **same)
 
 
 def difference(

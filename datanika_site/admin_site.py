@@ -1,0 +1,33 @@
+"""The Django admin under our name, with a page that says how the installation is."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path
+
+
+class OperatorSite(admin.AdminSite):
+    site_title = "Datanika operators"
+    site_header = "Datanika operators"
+    index_title = "Installation"
+    index_template = "admin/operators.html"
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        health = path("health/", self.admin_view(self.health_view), name="health")
+        return [health, *super().get_urls()]
+
+    def health_view(self, request: HttpRequest) -> HttpResponse:
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        # Importing it earlier would need the apps, which are not there when this site is made.
+        from datanika_site.admin_health import health_context  # noqa: PLC0415
+
+        context: dict[str, Any] = {
+            **self.each_context(request),
+            "title": "Health",
+            **health_context(),
+        }
+        return TemplateResponse(request, "admin/health.html", context)
