@@ -7,6 +7,8 @@ RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
 COPY requirements.lock ./
 RUN pip install --quiet -r requirements.lock
+COPY adapters adapters
+RUN pip install --quiet --no-deps ./adapters/dbt-mysql
 COPY . .
 # Settings refuse to load without keys; these live as long as this command and guard nothing.
 RUN DATABASE_URL=postgres://build@build/build \

@@ -69,20 +69,26 @@ clean: ## Remove what tools left behind (not the data, not .venv)
 # ---- the virtual environment: one for everything, each stamp younger than its lock file ---------
 # The development lock holds the same versions as the base lock, so either may come first.
 
+# dbt adapters of our own; pip leaves what it built beside them.
+ADAPTERS := $(shell find adapters -name '*.py' -o -name '*.sql' -o -name '*.toml' -o -name '*.yml')
+OURS = $(PIP) --no-deps --force-reinstall ./adapters/dbt-mysql && rm -rf adapters/*/build adapters/*/*.egg-info
+
 $(VENV)/made.stamp: scripts/make_venv.sh
 	@sh scripts/make_venv.sh $(VENV)
 	@touch $@
 
-$(VENV)/base.stamp: requirements.lock $(VENV)/made.stamp
+$(VENV)/base.stamp: requirements.lock $(VENV)/made.stamp $(ADAPTERS)
 	@echo "Installing Datanika's packages into $(VENV)."
 	@$(PIP) -r requirements.lock
+	@$(OURS)
 	@touch $@
 
 $(VENV)/demo.stamp: requirements-demo.lock $(VENV)/made.stamp
 	@$(PIP) --no-deps -r requirements-demo.lock
 	@touch $@
 
-$(VENV)/dev.stamp: requirements-dev.lock $(VENV)/made.stamp
+$(VENV)/dev.stamp: requirements-dev.lock $(VENV)/made.stamp $(ADAPTERS)
 	@echo "Installing Datanika's packages and the development tools into $(VENV)."
 	@$(PIP) -r requirements-dev.lock
+	@$(OURS)
 	@touch $@

@@ -174,6 +174,11 @@ def duckdb_attach(
         raise explain_duckdb(error, "DuckDB could not attach the database.") from None
 
 
+def relay_path(target: Target) -> str:
+    """A socket at which a driver of this process is signed in to the server whatever it says: for dbt."""
+    return _relay(target).path
+
+
 def check_tls(target: Target, route: Route) -> Outcome:
     """Ask the server for TLS before any sign-in, and verify as the connection demands."""
     if tls_mode(target) == "disable":

@@ -7,6 +7,9 @@ from typing import Any, Final
 from common.errors import UserError
 from transforms.engine.project import ProjectRows, TransformationRow, references
 
+#: What our adapter for MySQL puts before the server's words, and how these quote a name or the rest of a text.
+_MYSQL: Final = re.compile(r"^\s*\d{4}: ", re.MULTILINE)
+_QUOTED: Final = re.compile(r"'((?:[^']|'')+)'")
 _EXCERPT: Final = re.compile(r"^([ \t]*)LINE (\d+): (.*)\n(.*?)\^", re.MULTILINE)
 _HEADER: Final = re.compile(r"^(?:[A-Z]\w+ )+Error(?: in [a-z ]+ \S+)?(?: \([^)\n]*\))?\s*$")
 _NAMED: Final = re.compile(r"\b(?:in|Model) (?:model )?'?(?:model\.\w+\.)?(\w+)'? \(models/")
@@ -82,9 +85,9 @@ def explain(message: str, row: TransformationRow | None, compiled: str | None) -
     words = clean(message)
     if row is None:
         return Explanation(words)
-    position = excerpt_position(message, row.sql)
+    position = _told_position(message, row.sql)
     if position is None and compiled:
-        line, column = position_in(row.sql, compiled, excerpt_position(message, compiled))
+        line, column = position_in(row.sql, compiled, _told_position(message, compiled))
         return Explanation(words, line, column)
     return Explanation(words, *(position or (None, None)))
 
@@ -120,6 +123,30 @@ def excerpt_position(words: str, sql: str) -> tuple[int, int] | None:
     return line, start + caret + 1
 
 
+def named_position(words: str, sql: str) -> tuple[int, int] | None:
+    """Where what MySQL quotes stands in ``sql``: the name it does not know, or the text it cannot read from.
+
+    None where it is not found once.
+    """
+    found = _QUOTED.search(words)
+    quoted = found[1].split("\n")[0].strip() if found else ""
+    if not quoted:
+        return None
+    # Columns are quoted with the table they were looked for in.
+    wanted = quoted.rpartition(".")[2] if re.fullmatch(r"[\w.]+", quoted) else quoted
+    hits = [hit.start() for hit in re.finditer(rf"(?<!\w){re.escape(wanted)}(?!\w)", sql)]
+    if len(hits) != 1:
+        return None
+    return sql.count("\n", 0, hits[0]) + 1, hits[0] - sql.rfind("\n", 0, hits[0])
+
+
+def _told_position(message: str, sql: str) -> tuple[int, int] | None:
+    if position := excerpt_position(message, sql):
+        return position
+    numbered = _MYSQL.search(message)
+    return named_position(message[numbered.start() :], sql) if numbered else None
+
+
 def clean(message: str) -> str:
     """The cause in dbt's or the warehouse's words: no heading, no path, no excerpt."""
     lines = [line.strip() for line in _OURS.sub("", message).splitlines()]
@@ -131,7 +158,7 @@ def clean(message: str) -> str:
         skip_excerpt = line.startswith("LINE ")
         if not line or _HEADER.match(line) or _NOISE.match(line):
             continue
-        kept.append(line)
+        kept.append(_MYSQL.sub("", line))
     return " ".join(kept) or "dbt gave no reason."
 
 

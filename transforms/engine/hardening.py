@@ -20,6 +20,7 @@ from dbt.adapters.contracts.connection import Connection, Credentials
 from dbt.adapters.duckdb.environments import Environment
 from dbt.adapters.duckdb.environments.local import LocalEnvironment
 from dbt.adapters.duckdb.impl import DuckDBAdapter
+from dbt.adapters.mysql.connections import MySQLConnectionManager
 from dbt.adapters.postgres.connections import PostgresConnectionManager
 from dbt.config.profile import Profile
 from dbt.config.project import Project
@@ -31,6 +32,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from jinja2.sandbox import SandboxedEnvironment
 
 from common.errors import DatanikaError
+from transforms.engine import mysql_sessions
 from transforms.engine.marks import remember_states
 
 #: Harmless and needed by drivers; nothing else of the parent's environment stays in a dbt process.
@@ -83,6 +85,7 @@ def apply(environment: Mapping[str, str], *, read_only: bool) -> None:
     remember_states()
     if read_only:
         _patch(PostgresConnectionManager, "open", classmethod(_open_read_only))
+        _patch(MySQLConnectionManager, "open", classmethod(_open_mysql_read_only))
 
 
 def harden_profile(output: dict[str, Any]) -> dict[str, Any]:
@@ -191,6 +194,15 @@ _open_postgres: Final = vars(PostgresConnectionManager)["open"].__func__
 def _open_read_only(cls: Any, connection: Any) -> Any:
     opened = _open_postgres(cls, connection)
     opened.handle.cursor_factory = _SelectOnly
+    return opened
+
+
+_open_mysql: Final = vars(MySQLConnectionManager)["open"].__func__
+
+
+def _open_mysql_read_only(cls: Any, connection: Any) -> Any:
+    opened = _open_mysql(cls, connection)
+    mysql_sessions.read_only(opened.handle, ASK_SECONDS)
     return opened
 
 

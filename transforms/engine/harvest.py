@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import duckdb
-import psycopg
 from dbt.contracts.graph.manifest import Manifest
 from google.protobuf.json_format import MessageToDict
 
-from common.errors import UserError
 from transforms.engine.events import Reporter
 from transforms.engine.failures import clean, explain
 from transforms.engine.marks import mark_of
 from transforms.engine.project import ProjectRows
-from transforms.engine.warehouse import LOOK_SECONDS, SAMPLE_ROWS, Relation, Warehouse
+from transforms.engine.warehouses import (
+    LOOK_ERRORS,
+    LOOK_SECONDS,
+    SAMPLE_ROWS,
+    Relation,
+    Warehouse,
+)
 
 #: dbt's words for the end of a node → ours.
 STATUS: Final = {
@@ -197,7 +200,7 @@ class Harvest:
         if self.warehouse is None:
             return
         relation = Relation(node.schema, node.alias)
-        with suppress(UserError, duckdb.Error, psycopg.Error):
+        with suppress(*LOOK_ERRORS):
             result["columns"] = self.warehouse.columns(relation)
             if result["rows"] is None and node.config.materialized in _STORED:
                 result["rows"] = self.warehouse.count(relation)
@@ -205,7 +208,7 @@ class Harvest:
     def _samples(self, node: Any) -> dict[str, Any] | None:
         if self.warehouse is None or not node.compiled_code:
             return None
-        with suppress(UserError, duckdb.Error, psycopg.Error):
+        with suppress(*LOOK_ERRORS):
             rows = self.warehouse.head(node.compiled_code, limit=SAMPLE_ROWS, seconds=LOOK_SECONDS)
             return rows.as_value()
         return None

@@ -14,7 +14,7 @@ from dbt.version import __version__ as dbt_version
 
 from common.errors import DatanikaError, TransientError, UserError
 from connections.connectors.attempts import take_over
-from transforms.engine import warehouse
+from transforms.engine import warehouses
 from transforms.engine.events import Emit, Reporter
 from transforms.engine.failures import (
     CompileFailed,
@@ -45,7 +45,7 @@ def build(spec: dict[str, Any], emit: Emit) -> None:
         names = _selected(rows, spec["select"])
         take_over(spec, "warehouse")
         workspace = open_workspace(spec, rows, read_only=False)
-        beside = warehouse.open_for_build(workspace.output)
+        beside = warehouses.open_for_build(workspace.output)
         try:
             manifest = _parse(workspace)
             reporter.log(f"dbt {dbt_version}: {len(names)} of {len(rows.transformations)} selected")
@@ -76,10 +76,10 @@ def preview(spec: dict[str, Any], emit: Emit) -> None:
         started = time.monotonic()
         workspace, sql = _compile(spec)
         limit = max(1, min(int(spec.get("limit") or DEFAULT_LIMIT), MAX_LIMIT))
-        reader = warehouse.open_for_preview(workspace.output)
+        reader = warehouses.open_for_preview(workspace.output)
         try:
             rows = reader.head(sql, limit=limit, seconds=_preview_seconds(spec))
-        except warehouse.QueryFailed as error:
+        except warehouses.QueryFailed as error:
             raise _in_their_sql(error, workspace.rows, spec["name"], sql) from error
         finally:
             reader.close()
@@ -127,7 +127,7 @@ def _build(
     names: list[str],
     spec: dict[str, Any],
     reporter: Reporter,
-    beside: warehouse.Warehouse | None,
+    beside: warehouses.Warehouse | None,
 ) -> Harvest:
     wanted = _nodes(manifest, names)
     runnable = [node for node in wanted if not node.is_ephemeral_model]
@@ -213,13 +213,13 @@ def _results(result: dbtRunnerResult, workspace: Workspace) -> list[Any]:
     """What became of the nodes. An exception means dbt gave up before or between them."""
     error = result.exception
     if error is not None:
-        problem = warehouse.connection_problem(error) or explain_parse(error, workspace.rows)
+        problem = warehouses.connection_problem(error) or explain_parse(error, workspace.rows)
         raise problem from error
     finished: Any = result.result
     return list(finished.results)
 
 
-def _report_failures(harvest: Harvest, beside: warehouse.Warehouse | None) -> None:
+def _report_failures(harvest: Harvest, beside: warehouses.Warehouse | None) -> None:
     failed = harvest.failed()
     if not failed:
         return
@@ -305,12 +305,12 @@ def _with_text(rows: ProjectRows, spec: dict[str, Any]) -> ProjectRows:
 
 
 def _preview_seconds(spec: dict[str, Any]) -> int:
-    wanted = int(spec.get("limits", {}).get("preview_seconds") or warehouse.PREVIEW_SECONDS)
-    return max(1, min(wanted, warehouse.PREVIEW_SECONDS))
+    wanted = int(spec.get("limits", {}).get("preview_seconds") or warehouses.PREVIEW_SECONDS)
+    return max(1, min(wanted, warehouses.PREVIEW_SECONDS))
 
 
 def _in_their_sql(
-    error: warehouse.QueryFailed, rows: ProjectRows, name: str, compiled: str
+    error: warehouses.QueryFailed, rows: ProjectRows, name: str, compiled: str
 ) -> UserError:
     row = rows.transformation(name)
     line, column = position_in(row.sql if row else "", compiled, error.position)

@@ -12,6 +12,7 @@ from common.signatures import signature_of, signature_of_duckdb
 
 #: "Database Error in model daily (models/daily.sql)"
 _HEADER: Final = re.compile(r"^(?P<kind>[A-Z]\w+(?: [A-Z]\w+)*) Error\b")
+_NUMBERED: Final = re.compile(r"(\d{4}): ")
 #: First line of what PostgreSQL said → its SQLSTATE. One child is one build, so it stays small.
 _states: Final[dict[str, str]] = {}
 _MOST: Final = 1000
@@ -43,5 +44,8 @@ def mark_of(status: str, message: str) -> str:
     for line in message.splitlines():
         if mark := _states.get(line.strip()) or signature_of_duckdb(line):
             return mark
+        # Our adapter for MySQL puts the server's number first.
+        if numbered := _NUMBERED.match(line.strip()):
+            return f"mysql:{numbered[1]}"
     found = _HEADER.match(message.strip())
     return f"dbt:{found['kind'].lower().replace(' ', '_')}_error" if found else "dbt:error"

@@ -27,6 +27,7 @@ _OUTPUTS: Final[tuple[dict[str, Any], ...]] = (
         "dbname": "none",
         "schema": "public",
     },
+    {"type": "mysql", "host": "localhost", "user": "nobody", "password": "none", "schema": "none"},
 )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from common.children.client import ChildPool
-from transforms.tests.engine_support import Engine, on_duckdb, on_postgres
+from transforms.tests.engine_support import Engine, on_duckdb, on_mysql, on_postgres
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +24,11 @@ def duckdb_engine(dbt_pool: ChildPool, tmp_path: Path) -> Engine:
 @pytest.fixture
 def postgres_engine(dbt_pool: ChildPool, tmp_path: Path, postgres_url: str) -> Engine:
     return on_postgres(dbt_pool, tmp_path, postgres_url)
+
+
+@pytest.fixture
+def mysql_engine(dbt_pool: ChildPool, tmp_path: Path, mariadb_url: str) -> Iterator[Engine]:
+    engine = on_mysql(dbt_pool, tmp_path, mariadb_url)
+    yield engine
+    for name in ("analytics", "marts"):
+        engine.execute(f"drop database if exists {engine.schemas[name]}")

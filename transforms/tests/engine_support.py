@@ -70,6 +70,8 @@ class Engine:
     warehouse: dict[str, Any]
     execute: Callable[[str], list[Any]]
     schema: str = "analytics"
+    #: Where a schema of the tests really stands: MySQL's belong to the whole server.
+    schemas: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def build(self, models: list[dict[str, Any]], **extra: Any) -> Answer:
         extra.setdefault("select", [model["name"] for model in models])
@@ -94,11 +96,12 @@ class Engine:
     ) -> tuple[str, dict[str, Any], Box]:
         """What the pool is asked for."""
         private = self.directory / f"private{next(_numbers)}"
-        project = {"name": "shop", "transformations": models, "sources": SOURCES}
+        sources, models = self._placed(SOURCES), self._placed(models)
+        project = {"name": "shop", "transformations": models, "sources": sources}
         spec = {
             "project": project,
             "warehouse": self.warehouse,
-            "schema": self.schema,
+            "schema": self.schemas.get(self.schema, self.schema),
             "files_root": str(self.directory / "files"),
             "allowed_roots": [],
             "limits": {},
@@ -113,6 +116,20 @@ class Engine:
         writable = (str(self.directory / "files"), str(self.directory / "cache"))
         box = Box(private_dir=str(private), writable=writable)
         return f"{module}:{entry}", spec, box
+
+    def text(self, sql: str) -> str:
+        """SQL of the tests with the real names of its schemas."""
+        for name, real in self.schemas.items():
+            sql = sql.replace(f"{name}.", f"{real}.")
+        return sql
+
+    def _placed(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {**row, "schema": self.schemas.get(row["schema"], row["schema"])}
+            if "schema" in row
+            else row
+            for row in rows
+        ]
 
 
 def on_duckdb(pool: ChildPool, directory: Path) -> Engine:
@@ -149,6 +166,45 @@ def on_postgres(pool: ChildPool, directory: Path, url: str) -> Engine:
     secrets = {"password": parts.password or "not-needed-here"}
     warehouse = {"connector": "postgres", "config": config, "secrets": secrets}
     return Engine(pool, directory, warehouse, execute)
+
+
+def on_mysql(pool: ChildPool, directory: Path, url: str) -> Engine:
+    import pymysql
+
+    _directories(directory)
+    parts = urlsplit(url)
+    own = parts.path.lstrip("/")
+    schemas = {"raw": own, "analytics": f"{own}_built", "marts": f"{own}_marts"}
+
+    def execute(sql: str) -> list[Any]:
+        connection = pymysql.connect(
+            host=parts.hostname,
+            port=parts.port or 3306,
+            user=parts.username,
+            password=parts.password or "",
+            database=own,
+            autocommit=True,
+        )
+        with connection, connection.cursor() as cursor:
+            cursor.execute(engine.text(sql))
+            return list(cursor.fetchall())
+
+    config = {
+        "host": parts.hostname,
+        "port": parts.port,
+        "user": parts.username,
+        "database": own,
+        "sslmode": "disable",
+    }
+    warehouse = {
+        "connector": "mysql",
+        "config": config,
+        "secrets": {"password": parts.password or ""},
+    }
+    engine = Engine(pool, directory, warehouse, execute, schemas=schemas)
+    for statement in RAW_ORDERS.split(";")[1:-1]:
+        execute(statement)
+    return engine
 
 
 def _directories(directory: Path) -> Path:

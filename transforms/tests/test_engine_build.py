@@ -103,6 +103,13 @@ def test_duckdb_builds_every_kind_and_an_incremental_adds_only_new_rows(
     assert report.threads == 1
 
 
+def test_mysql_builds_every_kind_and_an_incremental_adds_only_new_rows(
+    mysql_engine: Engine,
+) -> None:
+    first, second = _build_twice(mysql_engine)
+    _check(mysql_engine, first, second)
+
+
 def test_postgres_builds_every_kind_and_an_incremental_adds_only_new_rows(
     postgres_engine: Engine,
 ) -> None:
@@ -130,7 +137,7 @@ def _failing(name: str) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+@pytest.mark.parametrize("kind", ["duckdb", "postgres", "mysql"])
 def test_failures_name_their_place_and_skip_what_is_behind_them(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
@@ -194,12 +201,14 @@ def test_connection_trouble_is_tried_again_and_a_refused_login_is_not(
     assert away["transient"]
 
 
-@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+@pytest.mark.parametrize("kind", ["duckdb", "postgres", "mysql"])
 def test_a_cancelled_build_ends_its_query(kind: str, request: pytest.FixtureRequest) -> None:
     engine: Engine = request.getfixturevalue(f"{kind}_engine")
     slow = "select count(*) as n from range(100000000) a(i), range(100000) b(j) where i * j % 7 = 3"
     if kind == "postgres":
         slow = "select pg_sleep(60)::text as n"
+    if kind == "mysql":
+        slow = "select benchmark(100000000000, md5('x')) as n"
     models = [{"name": "slow", "materialization": "table", "sql": slow}]
     child = engine.pool.spawn(*engine.order("build", models, select=["slow"]))
     with contextlib.closing(child):
@@ -217,3 +226,6 @@ def test_a_cancelled_build_ends_its_query(kind: str, request: pytest.FixtureRequ
     if kind == "postgres":
         busy = "select count(*) from pg_stat_activity where state = 'active' and query like '%sleep(60)%'"
         assert engine.execute(busy + " and pid <> pg_backend_pid()") == [(0,)]
+    if kind == "mysql":
+        busy = "select count(*) from information_schema.processlist where info like 'create table%benchmark%'"
+        assert engine.execute(busy) == [(0,)]

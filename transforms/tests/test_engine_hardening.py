@@ -63,7 +63,7 @@ def _jinja_models() -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+@pytest.mark.parametrize("kind", ["duckdb", "postgres", "mysql"])
 def test_hole_02_jinja_reaches_no_environment_no_credentials_no_file_and_no_python(
     kind: str, request: pytest.FixtureRequest
 ) -> None:

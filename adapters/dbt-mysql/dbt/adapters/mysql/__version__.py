@@ -1,0 +1,3 @@
+"""Read by dbt."""
+
+version = "0.1.0"

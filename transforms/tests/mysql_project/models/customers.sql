@@ -1,0 +1,1 @@
+{{ config(materialized='table', indexes=[{'columns': ['id'], 'unique': true}]) }} select c.id, c.name, coalesce(sum(t.amount), 0) as total from {{ ref('stg_customers') }} c left join {{ ref('stg_orders') }} t on t.customer_id = c.id group by c.id, c.name
