@@ -40,7 +40,7 @@ class Where(admin.SimpleListFilter):
 class AuditEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     change_list_template = "admin/audit/events.html"
     list_display = ("at", "place", "sentence", "ip")
-    list_filter = (Where, "action", "actor_kind", "at")
+    list_filter = (Where, "at", "actor_kind", "action")
     list_select_related = ("organization",)
     search_fields = (
         "actor_label",

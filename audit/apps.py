@@ -13,14 +13,16 @@ class AuditConfig(AppConfig):
         from audit import database, guard
 
         connection_created.connect(guard.give_function, dispatch_uid="guard of the audit log")
-        pre_migrate.connect(_before, sender=self, dispatch_uid="triggers of the audit log go")
+        pre_migrate.connect(
+            _before_migrations, sender=self, dispatch_uid="triggers of the audit log go"
+        )
         post_migrate.connect(
             database.install, sender=self, dispatch_uid="triggers of the audit log"
         )
 
 
-def _before(*, plan: list[Any], using: str, **_: Any) -> None:
-    if plan:
+def _before_migrations(*, plan: list[Any], using: str, **_: Any) -> None:
+    if any(migration.app_label == "audit" for migration, _backwards in plan):
         from audit import database
 
         database.remove(using=using)

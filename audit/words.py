@@ -140,6 +140,7 @@ ACTOR_KINDS: dict[str, str | Promise] = {
     "user": _("person"),
     "api_key": _("API key"),
     "schedule": _("schedule"),
+    "backfill": _("backfill"),
     "operator": _("operator"),
     "unknown": _("not signed in"),
 }

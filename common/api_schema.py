@@ -31,14 +31,14 @@ PROBLEM: dict[str, Any] = {
 _REFUSED = {
     "description": "Refused, or failed: problem details.",
     "content": {
-        "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}},
+        "application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}},
     },
 }
 
 
 def with_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """A hook of drf-spectacular: each operation answers problem details with every other status."""
-    result["components"].setdefault("schemas", {})["Problem"] = PROBLEM
+    result["components"].setdefault("schemas", {})["ProblemDetails"] = PROBLEM
     for operations in result["paths"].values():
         for operation in operations.values():
             if isinstance(operation, dict) and "responses" in operation:

@@ -8,7 +8,8 @@ class CommonConfig(AppConfig):
     name = "common"
 
     def ready(self) -> None:
-        from common import scope
+        from common import belonging, scope
 
         # After the last byte of an answer: what streams is still within its organization.
         request_finished.connect(scope.leave, dispatch_uid="scope of requests")
+        belonging.watch()

@@ -25,9 +25,7 @@ def _references(model: type[Model]) -> tuple[str, ...]:
     return tuple(
         field.name
         for field in model._meta.concrete_fields
-        if isinstance(field, ForeignKey)
-        and isinstance(field.related_model, type)
-        and issubclass(field.related_model, OrganizationOwned)
+        if isinstance(field, ForeignKey) and issubclass(field.related_model, OrganizationOwned)
     )
 
 

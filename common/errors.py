@@ -4,9 +4,13 @@
 is retried.
 """
 
+from contextvars import ContextVar
 from typing import Any
 
 from common.signatures import signature_of
+
+#: Refusals of this request, for the audit log: a form that shows one beside a field is a refusal as well.
+refusals: "ContextVar[list[PermissionDenied] | None]" = ContextVar("refusals", default=None)
 
 
 class DatanikaError(Exception):
@@ -66,6 +70,11 @@ class PermissionDenied(UserError):
     http_status = 403
     #: The permission that was missing, where it is one of ``common.access``; the audit log names it.
     permission = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if (seen := refusals.get()) is not None:
+            seen.append(self)
 
 
 class NotFound(UserError):

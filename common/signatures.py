@@ -51,6 +51,8 @@ _LIBMYSQL = (
     (re.compile(r"[Ss]erver has gone away"), "mysql:2006"),
     (re.compile(r"Connection was killed"), "mysql:1927"),
     (re.compile(r"disconnected by the server because of inactivity"), "mysql:4031"),
+    # In the middle of the rows, where the extension leaves out why.
+    (re.compile(r"Failed to fetch result row for MySQL query"), "mysql:2013"),
 )
 #: DuckDB opens every message with the class of its error.
 _DUCKDB = re.compile(

@@ -9,9 +9,10 @@ from django.utils.crypto import salted_hmac
 
 from common.access import Permission
 from connections import restrictions, runner
+from connections.boundaries import check_place
 from connections.connectors.registry import get_connector
 from connections.models import Connection
-from connections.services import check_place, checked_use_as, status_of, validate
+from connections.services import checked_use_as, status_of, validate
 from tenants.actors import Actor
 from tenants.models import Organization
 

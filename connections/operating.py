@@ -17,7 +17,7 @@ MOST = 1_000
 def set_places(
     *, connection: Connection, actor: Actor, max_concurrent_runs: int | None, queue: str
 ) -> Connection:
-    """Raises ``UserError`` with the field for what cannot be. None leaves it to the connector, "" to the organization."""
+    """Raises ``UserError`` with the field for what cannot be. None leaves it to the connector, "" to what is usual."""
     if actor.kind != "operator":
         raise PermissionDenied("This is set by operators of the installation.")
     check_queue(queue)

@@ -2,16 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
 from audit.models import AuditEvent
-from common.access import Permission
-from common.errors import NotFound
 from connections.models import Connection, UseAs
-from tenants.actors import Actor
 from tenants.models import Organization
 
 PAGE_SIZE = 50
@@ -42,15 +38,6 @@ def connection_in_path(
 ) -> QuerySet[Connection]:
     """What a request to a page of one connection is about, for ``common.access.register_grantable``."""
     return Connection.objects.for_organization(organization).filter(slug=arguments["slug"])
-
-
-def check_shown(connection: Connection, table: str, actor: Actor) -> None:
-    """``NotFound`` for a file that the connection does not name, for who sees nothing but the connection."""
-    if actor.can(Permission.VIEW) or not connection.type.capabilities.files:
-        return
-    pattern, path = (str(text).split("/") for text in (connection.config.get("path", ""), table))
-    if len(pattern) != len(path) or not all(map(fnmatchcase, path, pattern)):
-        raise NotFound(f"This connection has no file {table!r}.", field="table")
 
 
 def by_role(rows: QuerySet[Connection], role: str) -> QuerySet[Connection]:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from django.conf import settings
 from django.core.files.base import File
 from django.db import transaction
 from django.utils import timezone
@@ -18,11 +17,16 @@ from common.access import Permission
 from common.errors import NotFound, UserError
 from common.scoping import unique_slug
 from connections import restrictions, runner
+from connections.boundaries import check_place
 from connections.connectors.base import Capabilities, Connector
 from connections.connectors.registry import get_connector
 from connections.errors import ConnectionInTrash, ConnectionInUse, FileRefused, InvalidConfiguration
-from connections.models import CheckStatus, Connection, DatasetTable, UseAs
+from connections.models import CheckStatus, Connection, UseAs
 from connections.sniffing import check_content
+
+# The door of this app has them too.
+from connections.tables import declare_tables as declare_tables
+from connections.tables import record_loaded_table as record_loaded_table
 from tenants.actors import Actor
 from tenants.models import Organization
 
@@ -150,18 +154,6 @@ def _record_secrets(
         )
 
 
-def check_place(connection: Connection, config: dict[str, Any], actor: Actor) -> None:
-    """``InvalidConfiguration`` for another file, unless the actor may edit all connections.
-
-    A path needs no password: who was given one connection would reach every file of the organization.
-    """
-    moved = config.get("path") != connection.config.get("path")
-    if moved and connection.type.capabilities.local and not actor.can(Permission.EDIT):
-        raise InvalidConfiguration(
-            {"path": ["Only editors of the organization let a connection read another file."]}
-        )
-
-
 def check_connection(*, connection: Connection, actor: Actor) -> list[dict[str, Any]]:
     """Try a saved connection and remember how it went; the stages, also when one failed."""
     actor.require(Permission.RUN, on=connection)
@@ -281,11 +273,11 @@ def store_upload(
             field="file",
             remedy="Compress it (.gz), or put it into the files directory on the server.",
         )
-    check_content(name, content)
     folder = runner.files_root(organization) / UPLOADS
     folder.mkdir(exist_ok=True)
     part = folder / f".{name}.part"
     try:
+        check_content(name, content)
         with part.open("wb") as out:
             shutil.copyfileobj(content, out, 1024 * 1024)
             out.flush()
@@ -319,7 +311,7 @@ def list_files(organization: Organization) -> list[dict[str, Any]]:
 def delete_file(*, organization: Organization, actor: Actor, name: str) -> None:
     actor.require(Permission.EDIT)
     path = runner.files_root(organization) / UPLOADS / Path(name).name
-    if not path.is_file():
+    if not _FILE_NAME.fullmatch(name) or not path.is_file():
         raise NotFound(f"There is no file {name!r}.", field="file")
     path.unlink()
     audit.record(
@@ -327,50 +319,6 @@ def delete_file(*, organization: Organization, actor: Actor, name: str) -> None:
         actor=actor,
         action=AuditAction.FILE_DELETED,
         changes={"name": [name, None]},
-    )
-
-
-@transaction.atomic
-def declare_tables(
-    *, connection: Connection, schema: str, names: Iterable[str], loaded_by: str
-) -> None:
-    """Note that a pipeline loads these tables, before its first run, so that dbt knows its sources."""
-    wanted = set(names)
-    rows = DatasetTable.objects.for_organization(connection.organization)
-    rows = rows.filter(connection=connection, schema=schema)
-    known = set(rows.filter(name__in=wanted).values_list("name", flat=True))
-    for name in sorted(wanted - known):
-        DatasetTable(
-            organization=connection.organization,
-            connection=connection,
-            schema=schema,
-            name=name,
-            loaded_by=loaded_by,
-        ).save()
-    rows.filter(name__in=wanted).update(loaded_by=loaded_by)
-    # What this pipeline no longer names and never loaded is not there.
-    rows.filter(loaded_by=loaded_by, loaded_at__isnull=True).exclude(name__in=wanted).delete()
-
-
-def record_loaded_table(
-    *,
-    connection: Connection,
-    schema: str,
-    name: str,
-    loaded_by: str,
-    columns: list[dict[str, Any]],
-) -> None:
-    """Note what a load left in the warehouse."""
-    DatasetTable.all_organizations.update_or_create(
-        connection=connection,
-        schema=schema,
-        name=name,
-        defaults={
-            "organization": connection.organization,
-            "columns": columns,
-            "loaded_by": loaded_by,
-            "loaded_at": timezone.now(),
-        },
     )
 
 

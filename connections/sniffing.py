@@ -37,8 +37,10 @@ _NO_TEXT: tuple[tuple[bytes, str], ...] = (
 
 
 def check_content(name: str, content: BinaryIO | File[bytes]) -> None:
-    """``FileRefused`` when the content does not fit the ending of ``name``; other endings are not judged."""
-    content.seek(0)
+    """``FileRefused`` when the content, of which nothing was read yet, does not fit the ending of ``name``.
+
+    Other endings are not judged.
+    """
     head = content.read(LOOKED_AT)
     content.seek(0)
     ending = PurePath(name).suffix.lower()

@@ -13,6 +13,7 @@ from common.errors import DatanikaError
 from common.http import get_or_404, render_page, say, trigger, wants_partial, warn
 from common.ui.status import status_of
 from connections import runner, selectors, services, usage
+from connections.boundaries import check_shown
 from connections.errors import ConnectionInUse
 from connections.models import CheckStatus, Connection
 
@@ -135,7 +136,7 @@ def connection_table(request: OrganizationRequest, slug: str) -> HttpResponse:
     problem: DatanikaError | None = None
     table: dict[str, Any] | None = None
     try:
-        selectors.check_shown(connection, name, request.actor)
+        check_shown(connection, name, request.actor)
         table = runner.describe(connection, schema=schema, table=name)
     except DatanikaError as error:
         problem = error

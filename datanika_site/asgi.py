@@ -1,6 +1,7 @@
 import os
 import threading
 import warnings
+from typing import Any, cast
 
 from django.core.asgi import get_asgi_application
 
@@ -15,7 +16,7 @@ _django = get_asgi_application()
 from common.bodies import BodyLimit  # noqa: E402
 from connections import runner  # noqa: E402
 
-application = BodyLimit(_django)
+application = BodyLimit(cast(Any, _django))
 
 # Checks and previews fork from a warm parent; it imports dlt and dbt while the first pages are served.
 threading.Thread(target=lambda: runner.pool().warm_up(), name="warm-up", daemon=True).start()

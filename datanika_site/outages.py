@@ -15,8 +15,19 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 EVERY_SECONDS = 30.0
-#: The loggers of those that speak to the broker.
+#: The loggers of those that speak to the broker, and those of them that are imported late.
 _SPEAKERS = ("celery", "kombu", "datanika")
+_LATE = (
+    "celery.beat",
+    "celery.worker.consumer.connection",
+    "celery.worker.consumer.consumer",
+    "celery.worker.consumer.tasks",
+    "celery.worker.control",
+    "celery.worker.pidbox",
+    "datanika.alerts",
+    "datanika.runs",
+    "kombu.connection",
+)
 _BROKER: tuple[type[BaseException], ...] = (
     OperationalError,
     RedisConnectionError,
@@ -84,7 +95,7 @@ OUTAGES = OutageFilter()
 @worker_init.connect
 def watch_loggers(**_: object) -> None:
     """A filter of a logger sees what is logged there alone, so each of them has it."""
-    for name in list(logging.root.manager.loggerDict):
+    for name in {*logging.root.manager.loggerDict, *_LATE}:
         if name.partition(".")[0] in _SPEAKERS and name != logger.name:
             found = logging.getLogger(name)
             if OUTAGES not in found.filters:

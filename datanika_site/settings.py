@@ -283,7 +283,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["common.api_json.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["datanika_site.api_json.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "common.api.exception_handler",
     "DEFAULT_PAGINATION_CLASS": "common.api.CursorPagination",
@@ -318,8 +318,12 @@ CELERY_TASK_IGNORE_RESULT = True
 #: What beat asks for; every worker listens to it, whatever queues of steps it serves.
 CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
 CELERY_TASK_ACKS_LATE = False  # the database is the truth: a lost bell is rung again by the sweep
+#: None is acknowledged late, so there is nothing to cancel; without it Celery warns at each loss of the broker.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+#: For ever: a worker whose broker is away goes on from the database.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"

@@ -64,7 +64,11 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "role": actor.role.title(),
         "memberships": _memberships(user, organization),
         "new_organization_url": reverse("tenants:organization-create"),
-        "nav": build_nav(urls, {} if "shared" in urls else _counts(organization), {"runs": "run", "alerts": "bad"}),
+        "nav": build_nav(
+            urls,
+            {} if "shared" in urls else _counts(organization),
+            {"runs": "run", "alerts": "bad"},
+        ),
         "active": _active(request),
         "user": {
             "name": user.display_name,

@@ -11,6 +11,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
 from common.api import PROBLEM
+from common.errors import NotFound
+from common.middleware import problem_json
 from common.ui.kit import kit_context
 from datanika_site.shell import THEMES
 from tenants.models import Membership, User
@@ -67,6 +69,8 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path_info.startswith("/api/"):
+        return problem_json(NotFound("There is nothing at this address.", remedy="Check it."))
     return render(request, "errors/404.html", status=404)
 
 

@@ -71,11 +71,6 @@ def may_view(actor: Actor, run: Run) -> bool:
     return actor.can(Permission.VIEW) or actor.can(Permission.VIEW, on=things_of(run))
 
 
-def require_view(actor: Actor, run: Run) -> None:
-    if not actor.can(Permission.VIEW):
-        actor.require(Permission.VIEW, on=things_of(run), grantable=True)
-
-
 def require_run(
     actor: Actor, organization: Organization, target: str, select: str, run: Run | None = None
 ) -> None:

@@ -33,12 +33,19 @@ class DiffLine:
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that is different. Text of several lines has ``lines``, everything else ``before`` and ``after``."""
+    """One thing that is different. Text of several lines has ``lines``, a secret is only ``told`` of, and everything
+    else has ``before`` and ``after``.
+    """
 
     what: str
     before: str = ""
     after: str = ""
     lines: Sequence[DiffLine] = ()
+    told: str = ""
+
+    @property
+    def words(self) -> str:
+        return f"{self.what} {self.told}".strip()
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class Comparison:
         """``orders: write disposition, SQL; versions: dlt``"""
         parts = []
         for group in self.groups:
-            names = [change.what for change in group.changes[:3]]
+            names = [change.words for change in group.changes[:3]]
             more = " …" if len(group.changes) > 3 else ""
             parts.append(f"{group.title}: {', '.join(names)}{more}")
         return "; ".join(parts[:4]) + (" …" if len(parts) > 4 else "")
@@ -154,9 +161,9 @@ def _connections(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Group]:
 
 def _secrets(old: dict[str, str], new: dict[str, str]) -> Iterator[Change]:
     """By their fingerprints alone, so never with a value."""
-    words = {"given": _("%s given"), "gone": _("%s taken away"), "changed": _("%s changed")}
+    words = {"given": _("given"), "gone": _("taken away"), "changed": _("changed")}
     for name, what in differing_secrets(old, new).items():
-        yield Change(words[what] % _word(name))
+        yield Change(_word(name), told=words[what])
 
 
 def _shapes(old: dict[str, Any], new: dict[str, Any], *, explained: bool) -> Group:

@@ -147,10 +147,20 @@ def page_of_runs(
 
 
 def _active(organization: Organization, rows: QuerySet[Run], size: int) -> list[Run]:
-    """The newest of them; found first, because a database would rather look through all runs by their numbers."""
-    known = Run.objects.for_organization(organization).filter(IS_ACTIVE).order_by("-pk")
-    ids = list(known.values_list("pk", flat=True)[:MOST_LISTED])
-    return list(rows.filter(pk__in=ids, status__in=ACTIVE_STATUSES).order_by("-number")[:size])
+    """The newest of them; found first and by key, because a database would rather look through all runs by number.
+
+    By one status at a time, as their index has them.
+    """
+    ids: list[int] = []
+    for status in sorted(ACTIVE_STATUSES):
+        known = Run.objects.for_organization(organization).filter(status=status)
+        ids += known.order_by("-number").values_list("pk", flat=True)[:MOST_LISTED]
+    passing = rows.filter(pk__in=ids, status__in=ACTIVE_STATUSES).order_by()
+    newest = sorted(passing.values_list("number", flat=True), reverse=True)[:size]
+    if not newest:
+        return []
+    shown = runs_of(organization, RunFilter()).filter(number__in=newest)
+    return list(shown.order_by("-number"))
 
 
 def _older(rows: QuerySet[Run], before: int | None, size: int) -> RunPage:
@@ -243,16 +253,18 @@ def _target(organization: Organization, target: str) -> Q:
 
 def _with_pipelines(ids: list[int]) -> Q:
     # Whose they are is settled; named again, it would lead SQLite through all steps of the organization.
-    return _with(RunStep.all_organizations.filter(pipeline__in=ids))
+    return _with(RunStep.all_organizations.filter(pipeline__in=ids).order_by("pipeline_id", "-pk"))
 
 
 def _with(steps: QuerySet[RunStep]) -> Q:
-    """Runs that have one of the steps: by a list of them, or where they are many by a look at each run."""
-    many = steps.order_by()[: MOST_LISTED + 1].count()
-    if not many:
-        return Q(pk__in=[])
-    if many <= MOST_LISTED:
-        return Q(pk__in=steps.order_by().values("run"))
+    """Runs that have one of the steps: by a list of them, or where they are many by a look at each run.
+
+    The steps come in the order of their index. Listed here, by the numbers that lists go by: as a part of the other
+    question SQLite would look through all steps, and by their keys through all runs.
+    """
+    found = list(steps.values_list("run__number", flat=True)[: MOST_LISTED + 1])
+    if len(found) <= MOST_LISTED:
+        return Q(number__in=set(found))
     newest = steps.order_by("-pk").values_list("run__number", flat=True).first()
     return Q(Exists(steps.filter(run=OuterRef("pk"))), number__lte=newest)
 
@@ -270,7 +282,8 @@ def _with_connection(organization: Organization, slug: str) -> Q:
         Q(source__in=own) | Q(destination__in=own)
     )
     loads = _with_pipelines(list(found.values_list("pk", flat=True)))
-    return loads | _with(RunStep.all_organizations.filter(connection__in=own))
+    builds = RunStep.all_organizations.filter(connection__in=own).order_by("connection_id", "pk")
+    return loads | _with(builds)
 
 
 def _tag(organization: Organization, tag: str) -> Q:

@@ -49,7 +49,9 @@ def keep(*, run: Run, **_: Any) -> None:
 
 
 def _is_overtaken(step: RunStep, before: Standing | None) -> bool:
-    return before is not None and bool(step.finished_at) and before.ended_at > step.finished_at
+    if before is None or step.finished_at is None:
+        return False
+    return before.ended_at > step.finished_at
 
 
 def _ids(steps: Iterable[RunStep]) -> list[int]:

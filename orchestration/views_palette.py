@@ -75,6 +75,9 @@ def _places(request: OrganizationRequest) -> Iterable[dict[str, Any]]:
     if request.actor.can(Permission.EDIT):
         url = links.page(request.organization, "orchestration:trash")
         yield _item("trash-2", _("Trash"), url)
+    if request.actor.has_grants:
+        url = links.page(request.organization, "tenants:shared-list")
+        yield _item("users", _("Shared with you"), url)
 
 
 def _creations(request: OrganizationRequest) -> Iterable[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -26,7 +27,10 @@ from tenants.sign_in_forms import EmailChangeForm
 def change_email(request: HttpRequest) -> HttpResponse:
     """Ask for another address; it counts once the link that goes to it was opened."""
     user = cast(User, request.user)
-    form = EmailChangeForm(request.POST or None, has_password=user.has_usable_password())
+    if not user.has_usable_password():
+        # Nothing to type here; who has a second factor gives a code of it.
+        raise_if_reauthentication_required(request, app="allauth.mfa")
+    form = EmailChangeForm(request.POST or None, user=user)
     can_send = mail.can_send()
     if can_send and request.method == "POST":
         if wait := doors.knock(request, "manage_email", key=str(user.pk)):
@@ -35,14 +39,11 @@ def change_email(request: HttpRequest) -> HttpResponse:
             return render(request, "account/email_sent.html", {"email": form.cleaned_data["email"]})
     context = {"form": form, "can_send": can_send}
     status = 422 if request.method == "POST" else 200
-    return render(request, "account/email.html", context, status=status)
+    answer = render(request, "account/email.html", context, status=status)
+    return doors.shut(answer, request, form, user.email)
 
 
 def _is_asked_for(form: EmailChangeForm, user: User) -> bool:
-    password = form.cleaned_data.get("password")
-    if password is not None and not user.check_password(password):
-        form.add_error("password", _("This is not your current password."))
-        return False
     try:
         email = addresses.check_new_address(user=user, email=form.cleaned_data["email"])
     except DatanikaError as error:

@@ -57,6 +57,13 @@ class UserAdmin(NotDeleted, BaseUserAdmin):  # type: ignore[type-arg]
         ),
     )
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who is no superuser changes none: a new password of theirs would make them one."""
+        user: Any = request.user
+        if obj is not None and obj.is_superuser and not user.is_superuser:
+            return False
+        return bool(super().has_change_permission(request, obj))
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         times = ("last_login", "date_joined")
         if obj is None:
@@ -84,7 +91,10 @@ class UserAdmin(NotDeleted, BaseUserAdmin):  # type: ignore[type-arg]
 
     @transaction.atomic
     def user_change_password(
-        self, request: HttpRequest, id: str, form_url: str = ""  # noqa: A002 - Django's name
+        self,
+        request: HttpRequest,
+        id: str,  # noqa: A002 - Django's name
+        form_url: str = "",
     ) -> HttpResponse:
         before = self._password_of(request, id)
         response = super().user_change_password(request, id, form_url)
@@ -101,7 +111,8 @@ class UserAdmin(NotDeleted, BaseUserAdmin):  # type: ignore[type-arg]
     @admin.action(description="Switch the selected people off", permissions=["change"])
     def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for user in queryset:
-            self._switch(request, user, on=False)
+            if self.has_change_permission(request, user):
+                self._switch(request, user, on=False)
 
     @admin.action(description="Switch the selected people on again", permissions=["change"])
     def reactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

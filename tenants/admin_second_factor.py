@@ -19,7 +19,7 @@ admin.site.unregister(Authenticator)
 @admin.action(description="Remove the second factor of the selected people", permissions=["change"])
 def remove_second_factor(page: Any, request: HttpRequest, queryset: QuerySet[User]) -> None:
     actor = operator(request)
-    for user in queryset:
+    for user in filter(lambda row: page.has_change_permission(request, row), queryset):
         try:
             services.remove_second_factor(user=user, actor=actor)
         except DatanikaError as error:

@@ -87,9 +87,7 @@ class SharedList(OrganizationAPIView):
     required: ClassVar = {"GET": Permission.BELONG}
     pagination_class = None
 
-    @extend_schema(
-        summary="List what is shared with you", responses=SharedSerializer(many=True)
-    )
+    @extend_schema(summary="List what is shared with you", responses=SharedSerializer(many=True))
     def get(self, request: Request) -> Response:
         """Connections and pipelines that the caller was given beyond their role; a key is given none."""
         mine = selectors.membership_behind(self.organization, self.actor)

@@ -14,11 +14,9 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
-from audit.services import record_refusal
 from common import scope
 from common.access import GRANTS, Permission, granted_objects
 from common.api import CursorPagination, KnownKeys, checked
-from common.errors import PermissionDenied
 from common.http import get_or_404
 from tenants import selectors, services
 from tenants.actors import Actor
@@ -69,6 +67,8 @@ class OrganizationAPIView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         self.organization, self.actor = resolve(request, self._slug)
+        # For the middleware, which writes down what is refused.
+        vars(request._request).update(organization=self.organization, actor=self.actor)
         scope.enter(self.organization.pk)
         method = "GET" if request.method == "HEAD" else str(request.method)
         # A method without a handler ends as 405, OPTIONS shows no rows.
@@ -85,17 +85,6 @@ class OrganizationAPIView(APIView):
             arguments = {**self.request.query_params.dict(), **sent, **kwargs}
             objects = granted_objects(self.grantable, self.organization, arguments)
         self.actor.require(permission, on=objects, grantable=bool(self.grantable))
-
-    def handle_exception(self, exc: Exception) -> Response:
-        if isinstance(exc, PermissionDenied) and hasattr(self, "actor"):
-            record_refusal(
-                organization=self.organization,
-                actor=self.actor,
-                error=exc,
-                method=str(self.request.method),
-                path=self.request.path,
-            )
-        return super().handle_exception(exc)
 
     def body(self, serializer: type[BaseSerializer[Any]], *, partial: bool = False) -> Any:
         """The request's JSON, checked by ``serializer``; 422 problem details when it does not fit."""

@@ -17,7 +17,7 @@ from tenants.selectors import most_key_days, usual_key_days
 #: Label and meaning of each scope.
 SCOPE_WORDS: dict[str, tuple[str | Promise, str | Promise]] = {
     "read": (_("Read"), _("Look at everything")),
-    "run": (_("Run"), _("Start, cancel and retry runs")),
+    "run": (_("Run"), _("Start, cancel and retry runs, test connections")),
     "write": (_("Write"), _("Create, change and delete")),
     "keys": (_("Keys"), _("List, make and revoke API keys")),
     "audit": (_("Audit"), _("Read the audit log")),

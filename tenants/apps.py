@@ -4,6 +4,7 @@ from django.db.models.signals import post_migrate
 
 class TenantsConfig(AppConfig):
     name = "tenants"
+    verbose_name = "Organizations and people"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from allauth.core.internal import ratelimit
 from django.core.cache import cache
+from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.functional import Promise
@@ -57,13 +58,19 @@ DOORS = (
     ),
     Door(gettext_lazy("Invitation"), ("invitation-accept",), ("invitation",)),
     Door(
-        gettext_lazy("Change of the password"), ("account_change_password",), ("change_password",)
+        gettext_lazy("Change of the password"),
+        ("account_change_password",),
+        ("change_password", "login_failed"),
     ),
-    Door(gettext_lazy("Change of the address"), ("account_email",), ("manage_email",)),
+    Door(
+        gettext_lazy("Change of the address"),
+        ("account_email",),
+        ("manage_email", "login_failed"),
+    ),
     Door(
         gettext_lazy("Password again, before something important"),
         ("account_reauthenticate", "mfa_reauthenticate"),
-        ("reauthenticate",),
+        ("reauthenticate", "login_failed"),
     ),
     Door(gettext_lazy("API keys and access tokens, wrong ones"), (), ("api_key",)),
 )
@@ -115,6 +122,20 @@ def too_many(request: HttpRequest, seconds: int) -> HttpResponse:
     response = render(request, "429.html", {"remedy": remedy}, status=429)
     response["Retry-After"] = str(seconds)
     return response
+
+
+def shut(response: HttpResponse, request: HttpRequest, form: BaseForm, key: str) -> HttpResponse:
+    """``response`` with the form, as 429 when it was refused because of too many failed attempts for ``key``."""
+    if form.is_bound and any(
+        "too_many_login_attempts" in codes_of(form, name) for name in form.errors
+    ):
+        response.status_code = 429
+        response["Retry-After"] = str(wait_of(request, "login_failed", key=key))
+    return response
+
+
+def codes_of(form: BaseForm, name: str) -> set[str]:
+    return {str(error.code) for error in form.errors[name].as_data()}
 
 
 def handler429(request: HttpRequest) -> HttpResponse:

@@ -21,7 +21,8 @@ STEP_WORDS = {
 _WORDS = {
     "sign_up_policy": (
         "Who may make an account",
-        "Invited people always may. A provider of sign-ins may let in fewer.",
+        "Invited people may, unless it is closed. The sign-up page needs a mail server. A provider of sign-ins may"
+        " let in fewer.",
     ),
     "sign_up_domains": (
         "Domains",
@@ -90,7 +91,9 @@ class PlatformForm(forms.ModelForm[PlatformSettings]):
         widget=AdminURLFieldWidget(attrs={"size": 80}),
     )
     banner = forms.CharField(
-        required=False, max_length=300, widget=AdminTextInputWidget(attrs={"size": 80})
+        required=False,
+        max_length=300,
+        widget=AdminTextInputWidget(attrs={"class": "vLargeTextField"}),
     )
     sign_up_domains = restrictions_form.DomainsField(required=False)
     egress_policy = forms.ChoiceField(
@@ -162,7 +165,7 @@ class PlatformForm(forms.ModelForm[PlatformSettings]):
             "mail_user": "Empty: the server asks for none.",
             "mail_password": "Stored encrypted and never shown. "
             + ("One is stored; empty keeps it." if has_password else "None is stored."),
-            "mail_from": "Such as Datanika <datanika@example.com>.",
+            "mail_from": format_html("{}", "Such as Datanika <datanika@example.com>."),
         }
         for name, text in texts.items():
             self.fields[name].help_text = text

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from common.errors import Conflict, UserError
 from common.http import client_ip, say, warn
+from tenants import doors
 from tenants.forms import put_error
 from tenants.models import User
 from tenants.second_factor import MFAAdapter, picture_of
@@ -139,25 +140,35 @@ class SignInCode(mfa.AuthenticateView):  # type: ignore[misc]
         return response
 
     def form_invalid(self, form: BaseForm) -> HttpResponse:
-        return _refused(self)
+        return _refused(self, form, _code_attempts(self.stage.login.user))
 
 
 class Reauthenticate(account.ReauthenticateView):  # type: ignore[misc]
     form_class = ReauthenticateForm
 
     def form_invalid(self, form: BaseForm) -> HttpResponse:
-        return _refused(self, form=form)
+        return _refused(self, form, self.request.user.email)
 
 
 class ReauthenticateCode(mfa.ReauthenticateView):  # type: ignore[misc]
     form_class = ReauthenticateCodeForm
 
     def form_invalid(self, form: BaseForm) -> HttpResponse:
-        return _refused(self, form=form)
+        return _refused(self, form, _code_attempts(self.request.user))
 
 
-def _refused(view: Any, **context: Any) -> HttpResponse:
-    response: HttpResponse = view.render_to_response(view.get_context_data(**context), status=422)
+def _code_attempts(user: User) -> str:
+    """By what allauth counts wrong codes of a person."""
+    return f"mfa-auth-user-{user.pk}"
+
+
+def _refused(view: Any, form: BaseForm, attempts: str) -> HttpResponse:
+    shut = any(form.has_error(name, "too_many_login_attempts") for name in form.fields)
+    context = view.get_context_data(form=form)
+    response: HttpResponse = view.render_to_response(context, status=429 if shut else 422)
+    if shut:
+        wait = doors.wait_of(view.request, "login_failed", key=attempts)
+        response["Retry-After"] = str(wait)
     return response
 
 

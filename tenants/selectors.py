@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db.models import Count, QuerySet
 from django.db.models.signals import post_save
@@ -13,7 +14,7 @@ from common.access import ROLE_ORDER, ROLE_PERMISSIONS, Permission, Role, is_at_
 from common.scoping import OrganizationOwned
 from tenants.actors import Actor
 from tenants.grants import Shared, permission_of, rows_on, shared_in
-from tenants.models import ApiKey, Invitation, Membership, Organization, PlatformSettings
+from tenants.models import ApiKey, Invitation, Membership, Organization, PlatformSettings, User
 
 
 def members_of(organization: Organization) -> QuerySet[Membership]:
@@ -185,3 +186,20 @@ def limits_of(organization: Organization) -> StepLimits:
         cpu_seconds=limit("step_cpu_seconds", 0),
         disk_mb=limit("step_disk_mb", settings.STEP_DISK_MB),
     )
+
+
+#: How long an account is kept that somebody began and nobody has proven.
+UNPROVEN_DAYS = 30
+
+
+def unproven(before: datetime) -> QuerySet[User]:
+    """Accounts begun on the sign-up page before then with which nobody has ever come in."""
+    waiting = EmailAddress.objects.filter(primary=True, verified=False)
+    rows = User.objects.filter(
+        pk__in=waiting.values("user_id"),
+        last_login__isnull=True,
+        is_staff=False,
+        memberships__isnull=True,
+        date_joined__lt=before,
+    )
+    return rows.order_by("pk")

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from allauth.account import forms as allauth
+from allauth.account.adapter import get_adapter
 from django import forms
 from django.http import HttpRequest
 from django.utils.functional import Promise
@@ -11,6 +12,7 @@ from django.utils.translation import gettext as __
 from django.utils.translation import gettext_lazy as _
 
 from tenants import tasks
+from tenants.models import User
 from tenants.passwords import LONGEST
 
 PASSWORD_HELP = _("At least 10 characters. A few unrelated words make a good one.")
@@ -52,6 +54,14 @@ def new_password_field(label: Any) -> forms.CharField:
         widget=NewPasswordInput(),
         help_text=PASSWORD_HELP,
     )
+
+
+def present_password(user: Any, password: str) -> str:
+    """The password, if it is that of ``user``. Wrong ones count, and are logged, as at the sign-in page."""
+    adapter = get_adapter()
+    if not adapter.reauthenticate(user, password):
+        raise adapter.validation_error("enter_current_password")
+    return password
 
 
 def _reword(form: forms.Form) -> None:
@@ -101,6 +111,9 @@ class PasswordChangeForm(allauth.ChangePasswordForm):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         _reword(self)
 
+    def clean_oldpassword(self) -> str:
+        return present_password(self.user, self.cleaned_data["oldpassword"])
+
 
 class SignUpForm(forms.Form):
     name = forms.CharField(
@@ -143,7 +156,11 @@ class EmailChangeForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
 
-    def __init__(self, *args: Any, has_password: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not has_password:
+        self.user = user
+        if not user.has_usable_password():
             del self.fields["password"]
+
+    def clean_password(self) -> str:
+        return present_password(self.user, self.cleaned_data["password"])

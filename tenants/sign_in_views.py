@@ -11,20 +11,16 @@ from tenants import doors, mail
 from tenants.services import sign_up
 
 
-def _refused(view: Any, form: BaseForm, status: int = 422) -> HttpResponse:
+def _refused(view: Any, form: BaseForm, key: str = "") -> HttpResponse:
+    """``key`` is the address whose failed attempts count."""
     context = view.get_context_data(form=form)
-    response: HttpResponse = view.render_to_response(context, status=status)
-    return response
+    response: HttpResponse = view.render_to_response(context, status=422)
+    return doors.shut(response, view.request, form, key)
 
 
 class SignIn(allauth.LoginView):  # type: ignore[misc]
     def form_invalid(self, form: BaseForm) -> HttpResponse:
-        if not form.has_error("__all__", "too_many_login_attempts"):
-            return _refused(self, form)
-        response = _refused(self, form, 429)
-        email = str(self.request.POST.get("login", "")).strip()
-        response["Retry-After"] = str(doors.wait_of(self.request, "login_failed", key=email))
-        return response
+        return _refused(self, form, str(self.request.POST.get("login", "")).strip())
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         offered = sign_up.is_sign_up_offered() and mail.can_send()
@@ -39,7 +35,7 @@ class PasswordChange(allauth.PasswordChangeView):  # type: ignore[misc]
         return response
 
     def form_invalid(self, form: BaseForm) -> HttpResponse:
-        return _refused(self, form)
+        return _refused(self, form, self.request.user.email)
 
 
 class PasswordReset(allauth.PasswordResetView):  # type: ignore[misc]

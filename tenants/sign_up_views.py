@@ -34,7 +34,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     is_offered = service.is_sign_up_offered()
     if not is_offered or not mail.can_send():
         status = 403 if request.method == "POST" else 200
-        closed = {"is_offered": is_offered}
+        closed = {"is_offered": is_offered, "is_closed": service.is_closed()}
         return render(request, "account/signup_closed.html", closed, status=status)
     form = SignUpForm(request.POST or None)
     if form.is_valid():
@@ -98,7 +98,8 @@ def verify(request: HttpRequest, token: str) -> HttpResponse:
         return _confirmed(request, user)
     context = {"form": form, "email": user.email}
     status = 422 if request.method == "POST" else 200
-    return render(request, "account/verify.html", context, status=status)
+    answer = render(request, "account/verify.html", context, status=status)
+    return doors.shut(answer, request, form, user.email) if form else answer
 
 
 def _is_password_right(request: HttpRequest, form: ConfirmForm, user: User) -> bool:

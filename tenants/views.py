@@ -13,10 +13,10 @@ from django.views.decorators.http import require_GET, require_http_methods
 from common.errors import DatanikaError
 from common.http import client_ip, say
 from tenants import doors, proofs, services
-from tenants.errors import InvitationUnusable, SetUpAlready
+from tenants.errors import InvitationUnusable, SetUpAlready, SignUpRefused
 from tenants.forms import JoinForm, OrganizationForm, WelcomeForm, put_error
 from tenants.models import Invitation, Membership, User
-from tenants.services import addresses
+from tenants.services import addresses, sign_up
 
 #: Whose sessions these are, for people who did not come through the sign-in form.
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
@@ -118,6 +118,10 @@ def _accept_signed_in(
 def _accept_newcomer(
     request: HttpRequest, invitation: Invitation, token: str, is_proven: bool
 ) -> HttpResponse:
+    try:
+        sign_up.check_newcomers()
+    except SignUpRefused as error:
+        return render(request, "tenants/invitation_unusable.html", {"problem": error}, status=403)
     form = JoinForm(request.POST or None)
     if form.is_valid():
         try:

@@ -18,6 +18,9 @@ class AlertDeliverySerializer(serializers.ModelSerializer[AlertDelivery]):
     rule = serializers.SerializerMethodField()
     channel = serializers.SerializerMethodField()
     title = serializers.CharField()
+    condition = serializers.CharField(
+        read_only=True, help_text="What was met, as the rule has it; empty for a test."
+    )
 
     class Meta:
         model = AlertDelivery

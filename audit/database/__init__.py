@@ -15,16 +15,16 @@ def install(*, using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
     connection = connections[using]
     if is_installed(using) or not _is_migrated(connection):
         return
+    source = postgres if connection.vendor == "postgresql" else sqlite
     with transaction.atomic(using=using):
-        with connection.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                # Nobody writes an event between the last that is linked here and the first that the trigger links.
+        if connection.vendor == "postgresql":
+            # Nobody writes an event between the last that is linked here and the first that the trigger links.
+            with connection.cursor() as cursor:
                 cursor.execute("LOCK TABLE audit_auditevent IN ACCESS EXCLUSIVE MODE")
-            else:
-                remove(using=using)
-        _without_triggers(connection, using)
+        remove(using=using)
+        adopt(using)
         with connection.cursor() as cursor:
-            for statement in _statements(connection):
+            for statement in source.statements():
                 cursor.execute(statement)
 
 
@@ -40,27 +40,13 @@ def is_installed(using: str = DEFAULT_DB_ALIAS) -> bool:
     return there >= set(sqlite.statements())
 
 
-def remove(*, using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
-    """Before migrations: SQLite rebuilds tables, and would stumble over triggers that name them."""
+def remove(*, using: str = DEFAULT_DB_ALIAS) -> None:
+    """Before migrations of the log's tables, which triggers that name them would not survive."""
     connection = connections[using]
-    if connection.vendor != "sqlite":
-        return
+    source = postgres if connection.vendor == "postgresql" else sqlite
     with connection.cursor() as cursor:
-        for statement in sqlite.removals():
+        for statement in source.removals():
             cursor.execute(statement)
-
-
-def _statements(connection: Any) -> list[str]:
-    return postgres.statements() if connection.vendor == "postgresql" else sqlite.statements()
-
-
-def _without_triggers(connection: Any, using: str) -> None:
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            for name, (table, _rest) in postgres.TRIGGERS.items():
-                if table != "audit_unlinked":
-                    cursor.execute(f"DROP TRIGGER IF EXISTS {name} ON {table}")
-    adopt(using)
 
 
 def _is_migrated(connection: Any) -> bool:

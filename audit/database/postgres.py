@@ -150,3 +150,12 @@ def statements() -> list[str]:
         found.append(f"DROP TRIGGER IF EXISTS {name} ON {table}")
         found.append(f"CREATE {kind} {name} {rest.format(table=table)}")
     return found
+
+
+def removals() -> list[str]:
+    """Those of the log's own tables; what is in the table between has to be linked still."""
+    return [
+        f"DROP TRIGGER IF EXISTS {name} ON {table}"
+        for name, (table, _rest) in TRIGGERS.items()
+        if table != "audit_unlinked"
+    ]

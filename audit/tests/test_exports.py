@@ -11,6 +11,7 @@ import pytest
 from django.test import AsyncClient
 from django.urls import reverse
 
+from alerts import services as alerts
 from audit import selectors
 from audit.actions import AuditAction
 from audit.exports import Shape, parts
@@ -19,6 +20,8 @@ from audit.selectors import Filters
 from audit.services import Entry, record_many
 from audit.tests.factories import add
 from conftest_site import Person
+from connections import services as connections
+from connections.tests.helpers import CANARY, UNREACHABLE, make
 from tenants.actors import Actor
 from tenants.models import Organization
 
@@ -92,6 +95,27 @@ def test_the_api_has_the_same_file(
     refused = owner.client.get(api(organization), {"as": "xml"})
     assert (refused.status_code, refused.json()["field"]) == (422, "as")
     assert owner.client.get(page(organization), {"as": "xml"}).status_code == 422
+
+
+def test_hole_15_no_export_has_a_secret(organization: Organization, owner: Person) -> None:
+    """Whatever a form declares secret is masked before it is written, so no file can have it."""
+    made = make(organization, owner, "Shop")
+    values = {**UNREACHABLE, "password": "second-canary-value"}
+    connections.update_connection(connection=made, actor=owner.actor, name="Shop", values=values)
+    connections.duplicate_connection(connection=made, actor=owner.actor)
+    channel, secret = alerts.create_channel(
+        organization=organization,
+        actor=owner.actor,
+        kind="webhook",
+        settings=alerts.ChannelSettings(name="Desk", url="https://127.0.0.1/third-canary-value"),
+    )
+    renewed = alerts.renew_secret(channel=channel, actor=owner.actor)
+    for shape in Shape:
+        whole = body(owner.client.get(page(organization), {"as": shape}))
+        assert "connection.secrets_changed" in whole
+        assert "alert_channel.updated" in whole
+        for word in (CANARY, "second-canary-value", "third-canary-value", secret, renewed):
+            assert word not in whole
 
 
 def test_a_long_log_is_never_held_whole(

@@ -1,19 +1,23 @@
 """Who was refused what is in the log, from pages and from the API, and a loop does not fill it."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import DatabaseError
-from django.test import Client
+from django.db import DatabaseError, connection
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from audit import services
+from audit.middleware import RefusalMiddleware
 from audit.models import AuditEvent
 from audit.services import refusals
-from audit.tests.factories import age
 from common.access import Permission, Role
-from common.errors import PermissionDenied
+from common.errors import PermissionDenied, UserError
+from common.errors import refusals as refusal_list
 from conftest_site import Person
 from tenants import services as tenants
 from tenants.models import Organization
@@ -41,10 +45,12 @@ def test_a_page_that_is_refused(organization: Organization, viewer: Person) -> N
     assert f"GET {other}" in [event.changes["request"][1] for event in refused(organization)]
 
 
-def test_after_a_minute_it_is_written_again(organization: Organization, viewer: Person) -> None:
+def test_after_its_time_it_is_written_again(
+    organization: Organization, viewer: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
     address = reverse("audit:event-list", args=[organization.slug])
     viewer.client.get(address)
-    age(refused(organization)[0].at - refusals.EVERY - timedelta(seconds=1))
+    monkeypatch.setattr(refusals, "EVERY", timedelta(0))
     viewer.client.get(address)
     assert len(refused(organization)) == 2
 
@@ -66,6 +72,39 @@ def test_a_key_with_other_scopes(organization: Organization, owner: Person) -> N
     assert (event.actor_kind, event.actor_label) == ("api_key", "API key CI")
     assert event.changes["permission"] == [None, "view_audit"]
     assert text not in str(AuditEvent.all_organizations.values())
+
+
+def test_a_role_that_is_too_high(organization: Organization, owner: Person, admin: Person) -> None:
+    assert owner.membership is not None
+    address = reverse("tenants:member-role", args=[organization.slug, owner.membership.pk])
+    assert admin.client.post(address, {"role": "viewer"}).status_code == 403
+    (event,) = refused(organization)
+    assert (event.actor_label, event.target_label) == ("Adam", f"POST {address}")
+    assert event.changes["reason"] == [
+        None,
+        "As admin you cannot give or change the role owner.",
+    ]
+
+
+@pytest.mark.parametrize(("method", "count"), [("post", 1), ("get", 0)])
+def test_a_refusal_that_a_form_shows_is_one(
+    organization: Organization, admin: Person, method: str, count: int
+) -> None:
+    def view(request: Any) -> HttpResponse:
+        """As views with forms do it, for many things at once."""
+        for _ in range(30):
+            with suppress(UserError):
+                admin.actor.require(Permission.OWN_ORGANIZATION)
+        return HttpResponse(status=422)
+
+    request: Any = getattr(RequestFactory(), method)("/o/acme/x/?token=s3cret")
+    request.organization, request.actor = organization, admin.actor
+    with CaptureQueriesContext(connection) as queries:
+        assert RefusalMiddleware(view)(request).status_code == 422
+    assert len(queries) < 6
+    assert [event.target_label for event in refused(organization)] == ["POST /o/acme/x/"] * count
+    # Outside of a request nobody collects them.
+    assert refusal_list.get() is None
 
 
 def test_one_actor_on_many_paths_fills_nothing(

@@ -32,6 +32,7 @@ from connections.api.serializers import (
     as_detail,
     as_file,
 )
+from connections.boundaries import check_shown
 from connections.connectors.registry import get_connector
 from connections.errors import FileRefused
 from connections.models import Connection
@@ -173,7 +174,7 @@ class ConnectionDescribe(ConnectionView):
     def get(self, request: Request, slug: str) -> Response:
         """Columns and primary key of one table or file."""
         connection, asked = self.connection(slug), self.query(TableQuery)
-        selectors.check_shown(connection, asked["table"], self.actor)
+        check_shown(connection, asked["table"], self.actor)
         table = runner.describe(connection, **asked)
         return Response(TableSerializer(table).data)
 

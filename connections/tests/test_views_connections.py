@@ -58,7 +58,7 @@ def test_the_role_says_what_can_be_done_there(organization: Organization, editor
     for key, builds in {
         "postgres": True,
         "duckdb": True,
-        "mysql": False,
+        "mysql": True,
         "sqlite": False,
         "parquet": False,
     }.items():

@@ -9,6 +9,7 @@ from django.test import Client
 from common.access import Role
 from conftest_site import Person
 from connections.models import Connection, UseAs
+from orchestration import views_run_log
 from orchestration.models import Run
 from orchestration.tests.factories import make_connection, make_pipeline, make_run
 from pipelines import services as pipelines
@@ -273,6 +274,18 @@ def test_who_leaves_loses_what_was_shared(
     )
     assert guest.client.get("/o/acme/pipelines/orders/").status_code == 403
     assert isinstance(back, Membership)
+
+
+def test_the_log_of_a_run_ends_when_the_grant_is_taken(
+    organization: Organization, pipeline: Pipeline, guest: Person, admin: Person
+) -> None:
+    """A stream that is open asks this again while it goes on."""
+    run = make_run(organization, "pipeline:orders")
+    assert guest.membership is not None
+    share(pipeline, guest, "view", admin)
+    assert views_run_log._still_allowed(guest.membership, run)
+    services.take_grant(on=pipeline, membership=guest.membership, actor=admin.actor)
+    assert not views_run_log._still_allowed(guest.membership, run)
 
 
 def test_an_access_token_carries_the_persons_grants(

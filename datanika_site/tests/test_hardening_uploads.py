@@ -23,7 +23,7 @@ PARQUET, SQLITE = b"PAR1" + b"\0" * 20, b"SQLite format 3\0" + b"\0" * 20
         ("a.CSV", "id;größe\n".encode("latin-1")),
         ("a.json", b'\xef\xbb\xbf{"a": 1}'),
         ("a.jsonl", b""),
-        ("a.csv.gz", gzip.compress(b"id\n1\n")),
+        ("a.csv.gz", gzip.compress(b"id\n1\n", mtime=0)),
         ("a.parquet", PARQUET),
         ("a.sqlite", SQLITE),
         ("a.db", SQLITE),
@@ -34,7 +34,6 @@ PARQUET, SQLITE = b"PAR1" + b"\0" * 20, b"SQLite format 3\0" + b"\0" * 20
 )
 def test_what_fits_is_taken(name: str, content: bytes) -> None:
     file = io.BytesIO(content)
-    file.seek(len(content))
     check_content(name, file)
     assert file.tell() == 0, "whoever stores it reads it from the beginning"
 
@@ -46,7 +45,7 @@ def test_what_fits_is_taken(name: str, content: bytes) -> None:
         ("a.csv", b"MZ\x90\0", "a program, not text"),
         ("a.csv", b"PK\x03\x04rest", "a ZIP archive or an Excel file"),
         ("a.json", b"%PDF-1.7", "a PDF"),
-        ("a.csv", gzip.compress(b"id\n"), "compressed with gzip"),
+        ("a.csv", gzip.compress(b"id\n", mtime=0), "compressed with gzip"),
         ("a.jsonl", PARQUET, "a Parquet file"),
         ("a.csv", "id,name\n".encode("utf-16"), "not text in UTF-8 or Latin-1"),
         ("a.parquet", b"id,name\n", "does not begin like a .parquet file"),
@@ -71,7 +70,7 @@ def test_both_faces_ask(organization: Organization, editor: Person) -> None:
         response: Any = editor.client.post(url, {"file": file})
         assert response.status_code == 422, url
         assert "a program, not text" in response.content.decode()
-    assert not (runner.files_root(organization) / "uploads").exists()
+    assert list((runner.files_root(organization) / "uploads").iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["a.csv\n", "../a.csv", ".a.csv", "a\0.csv", "a/b.csv", "con:x"])

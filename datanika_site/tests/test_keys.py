@@ -332,7 +332,7 @@ def test_an_encrypted_column_is_found_by_itself(monkeypatch: pytest.MonkeyPatch)
         ({"DATANIKA_ENCRYPTION_KEYS": ""}, "DATANIKA_ENCRYPTION_KEYS must be set"),
     ],
 )
-def test_weak_and_shared_keys_are_refused(
+def test_hole_10_weak_and_shared_keys_are_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, environment: dict[str, str], words: str
 ) -> None:
     good = {"DATANIKA_SECRET_KEY": GOOD, "DATANIKA_ENCRYPTION_KEYS": NEW}

@@ -16,6 +16,7 @@ import pymysql
 import pytest
 
 from common.errors import DatanikaError, TransientError
+from common.signatures import causes_of
 from datanika_site.tests.chaos.servers import _Restartable
 from orchestration.explanations import explain
 from pipelines.engine.main import load
@@ -25,7 +26,7 @@ from scripts import local_servers
 
 pytestmark = pytest.mark.chaos
 
-ROWS = 1_500_000
+ROWS = 3_000_000
 FILL = f"INSERT INTO orders SELECT seq, REPEAT('x', 100) FROM seq_1_to_{ROWS}"
 LOST = {"connection-lost", "server-restarted", "server-starting", "connection-refused"}
 
@@ -34,8 +35,12 @@ class _MariaDb(_Restartable):
     def __init__(self) -> None:
         super().__init__("mariadb", "127.0.0.1")
 
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        # It does not listen to SIGINT.
+        super().stop(number)
+
     def _configure(self) -> list[str]:
-        return self._process.cmdline()
+        return [str(part) for part in self._process.cmdline()]
 
     def _answers(self) -> bool:
         try:
@@ -43,6 +48,15 @@ class _MariaDb(_Restartable):
                 return True
         except pymysql.Error:
             return False
+
+    def is_moving_rows(self) -> bool:
+        """Whether the load's long statement is at work: its SELECT with our mark, or its LOAD DATA."""
+        with closing(self.connect()) as admin, admin.cursor() as cursor:
+            cursor.execute(
+                "SELECT COUNT(*) FROM information_schema.processlist WHERE id <> CONNECTION_ID()"
+                " AND (info LIKE '%/* datanika %orders%' OR info LIKE 'LOAD DATA LOCAL%')"
+            )
+            return bool(cursor.fetchone()[0])
 
     def connect(self) -> Any:
         server = self.server
@@ -71,7 +85,7 @@ def url(server: _MariaDb) -> str:
     return server.server.url_of(name)
 
 
-def _end_of(bench: Bench, resource: dict[str, Any], hit: Any) -> TransientError:
+def _end_of(server: _MariaDb, bench: Bench, resource: dict[str, Any], hit: Any) -> TransientError:
     """The error of a load in whose middle ``hit`` is called."""
     events: list[dict[str, Any]] = []
     failures: list[DatanikaError] = []
@@ -82,24 +96,25 @@ def _end_of(bench: Bench, resource: dict[str, Any], hit: Any) -> TransientError:
         except DatanikaError as error:
             failures.append(error)
 
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 60
-    while not any(event["event"] == "progress" and event["rows"] for event in list(events)):
+    while not server.is_moving_rows():
         assert thread.is_alive(), (failures, events[-3:])
         assert time.monotonic() < deadline
         time.sleep(0.01)
+    time.sleep(0.1)
     hit()
     thread.join(120)
     assert not thread.is_alive()
     assert len(failures) == 1, events[-1]
     (error,) = failures
-    assert isinstance(error, TransientError), error
+    assert isinstance(error, TransientError), error.as_event()
     event = error.as_event()
     assert event["transient"]
     explained = explain(event["code"], event["signature"], "pipeline")
     assert explained is not None, event
-    assert explained.key in LOST, event
+    assert explained.key in LOST, (event, [repr(cause) for cause in causes_of(error)])
     return error
 
 
@@ -131,22 +146,22 @@ def hit(request: pytest.FixtureRequest, server: _MariaDb) -> Any:
     return _killed(server) if request.param == "server killed" else _ended(server, "KILL HARD")
 
 
-def test_the_source_goes_away(tmp_path: Path, url: str, hit: Any) -> None:
+def test_the_source_goes_away(tmp_path: Path, server: _MariaDb, url: str, hit: Any) -> None:
     my(url, "CREATE TABLE orders (id INT PRIMARY KEY, v VARCHAR(200))", FILL)
     bench = Bench(tmp_path, mysql_endpoint(url), file_endpoint("duckdb", "warehouse.duckdb"))
     resource = {"name": "orders", "schema": mysql_endpoint(url)["config"]["database"]}
-    _end_of(bench, resource, hit)
+    _end_of(server, bench, resource, hit)
     bench.load(resource, load_id="1.1", attempt=2)
     query = "SELECT count(*), count(DISTINCT id) FROM raw.orders"
     assert duck(bench.files / "warehouse.duckdb", query) == [(ROWS, ROWS)]
 
 
-def test_the_destination_goes_away(tmp_path: Path, url: str, hit: Any) -> None:
+def test_the_destination_goes_away(tmp_path: Path, server: _MariaDb, url: str, hit: Any) -> None:
     database = mysql_endpoint(url)["config"]["database"]
     bench = Bench(tmp_path, file_endpoint("duckdb", "shop.duckdb"), mysql_endpoint(url))
     bench.spec["dataset"] = database
     _fill(bench)
-    _end_of(bench, {"name": "orders", "schema": "main"}, hit)
+    _end_of(server, bench, {"name": "orders", "schema": "main"}, hit)
     bench.load({"name": "orders", "schema": "main"}, load_id="1.1", attempt=2)
     assert my(url, "SELECT COUNT(*), COUNT(DISTINCT id) FROM orders") == [(ROWS, ROWS)]
 

@@ -77,7 +77,7 @@ class SliceSerializer(serializers.ModelSerializer[BackfillSlice]):
     status = serializers.SerializerMethodField(
         help_text="`queued` until its run has begun, then as the run."
     )
-    run = serializers.SlugRelatedField[Any](slug_field="number", read_only=True)
+    run = serializers.SlugRelatedField[Any](slug_field="number", read_only=True, allow_null=True)
 
     class Meta:
         model = BackfillSlice

@@ -47,12 +47,19 @@ class RunOptionsSerializer(serializers.Serializer[Any]):
 
 class RunSerializer(serializers.ModelSerializer[Run]):
     options = serializers.SerializerMethodField()
-    schedule = serializers.SlugRelatedField[Any](slug_field="slug", read_only=True)
-    retry_of = serializers.SlugRelatedField[Any](slug_field="number", read_only=True)
-    after = serializers.SlugRelatedField[Any](
-        slug_field="number", read_only=True, help_text="It starts when that run has ended."
+    schedule = serializers.SlugRelatedField[Any](slug_field="slug", read_only=True, allow_null=True)
+    retry_of = serializers.SlugRelatedField[Any](
+        slug_field="number", read_only=True, allow_null=True
     )
-    backfill = serializers.SlugRelatedField[Any](slug_field="number", read_only=True)
+    after = serializers.SlugRelatedField[Any](
+        slug_field="number",
+        read_only=True,
+        allow_null=True,
+        help_text="It starts when that run has ended.",
+    )
+    backfill = serializers.SlugRelatedField[Any](
+        slug_field="number", read_only=True, allow_null=True
+    )
 
     class Meta:
         model = Run
@@ -333,8 +340,12 @@ class RunDetail(RunView):
 
     @extend_schema(summary="Show a run", responses=RunDetailSerializer, tags=["runs"])
     def get(self, request: Request, number: int) -> Response:
-        """With its capsule: what was run exactly, without secrets."""
-        return Response(RunDetailSerializer(self.run(number)).data)
+        """With its capsule: what was run exactly, without secrets. To guests it is empty."""
+        data = dict(RunDetailSerializer(self.run(number)).data)
+        if not self.actor.can(Permission.VIEW):
+            # Settings of connections, and names of what the run waited for.
+            data["capsule"] = {}
+        return Response(data)
 
 
 class RunCancel(RunView):

@@ -22,6 +22,7 @@ from orchestration.retention.directories import DIRECTORIES
 from orchestration.retention.organizations import ORGANIZATIONS
 from orchestration.retention.pruners import Pace, Pruner, counted, cutoff, rows_by_age, timed
 from orchestration.retention.runs import BACKFILLS, CAPSULES, LOG_LINES, RUNS
+from orchestration.retention.sign_ups import SIGN_UPS
 from orchestration.retention.trash import TRASH
 
 __all__ = [
@@ -118,6 +119,7 @@ _pruners: dict[str, Pruner] = {
         BACKFILLS,
         AUDIT,
         SESSIONS,
+        SIGN_UPS,
         TRASH,
         ORGANIZATIONS,
         DIRECTORIES,

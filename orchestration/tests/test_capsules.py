@@ -81,7 +81,7 @@ def test_a_changed_password_is_told_without_knowing_it(
     page = get(editor.client, f"{client_urls}/runs/{run.number}/")
     assert "Connection shop-server: password changed." in page
     configuration = get(editor.client, f"{client_urls}/runs/{run.number}/configuration/")
-    assert "password changed" in configuration
+    assert "<dt>password</dt><dd>changed</dd>" in configuration
     answer = editor.client.get(
         f"/api/v1/organizations/{organization.slug}/runs/{run.number}/"
     ).json()

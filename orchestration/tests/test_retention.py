@@ -82,7 +82,7 @@ def test_each_kind_goes_at_its_own_age(pipeline: Pipeline) -> None:
     assert report.is_complete
     assert report.as_json()["items"] == {
         "log_lines": 9, "runs": 1, "capsules": 1, "backfills": 0, "audit_events": 0,
-        "sessions": 0, "directories": 0, "trash": 0, "organizations": 0,
+        "sessions": 0, "sign_ups": 0, "directories": 0, "trash": 0, "organizations": 0,
     } | {name: 0 for name in report.as_json()["items"] if "alert" in name}  # fmt: skip
     assert names_of_runs() == {old.pk, month.pk, young.pk}
     assert not RunStep.all_organizations.filter(run_id=very_old.pk).exists()

@@ -134,7 +134,7 @@ _TRANSIENT_STATES = frozenset(
     {"40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03", "57P05"}
 )
 #: A server that went away while DuckDB was reading from it or writing to it.
-_LOST_MARKS = frozenset(
+LOST_MARKS = frozenset(
     {"mysql:1927", "mysql:2006", "mysql:2013", "mysql:4031", "sqlstate:08006", "sqlstate:57P01"}
 )
 _HELD = re.compile(r"held in \S+(?: \(PID \d+\))?(?: by user \S+)?")
@@ -280,7 +280,7 @@ def _duckdb(error: duckdb.Error, what: str) -> DatanikaError:
             remedy="Raise the memory limit of loads.",
             detail=text[:2000],
         )
-    if signature_of(error) in _LOST_MARKS:
+    if signature_of(error) in LOST_MARKS:
         return TransientError(f"{what} lost its connection to the server.", detail=text[:2000])
     if isinstance(error, duckdb.IOException) and "lock" in text.lower():
         return TransientError(

@@ -4,7 +4,7 @@ import fcntl
 import os
 import select
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from connections.connectors.sql import quote_text
@@ -26,8 +26,11 @@ class Written:
         self._error: BaseException | None = None
         self.rows = 0
 
-    def blocks(self) -> Iterator[bytes]:
-        """What DuckDB writes, as it comes. Raises DuckDB's own error before the end is taken for one."""
+    def blocks(self) -> Generator[bytes, None, None]:
+        """What DuckDB writes, as it comes. Raises DuckDB's own error before the end is taken for one.
+
+        Who takes them closes it: until then DuckDB waits for somebody to read, and its connection for DuckDB.
+        """
         os.mkfifo(self._path, 0o600)
         # Without waiting for a writer, which may fail before it opens the pipe.
         descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)

@@ -269,8 +269,10 @@ class Load:
                     ends.found |= reader.describe([resource])
                     plan = self._plan(reader, resource, ends)
                     continue
-                if plan.tolerant or found is not error or not isinstance(error, _UNCONVERTIBLE):
+                if found is not error:
                     raise found from error
+                if plan.tolerant or not isinstance(error, _UNCONVERTIBLE):
+                    raise
                 self._reporter.log(
                     "Some values do not convert; reading again and judging every row.",
                     scope=f"extract:{plan.name}",

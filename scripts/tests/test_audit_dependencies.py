@@ -9,7 +9,7 @@ import pytest
 
 from scripts import audit_dependencies as audit
 
-FOUND = {
+FOUND: dict[str, list[dict[str, Any]]] = {
     "dependencies": [
         {"name": "good", "version": "1", "vulns": []},
         {
@@ -31,7 +31,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         out, error = given.pop(0)
         return subprocess.CompletedProcess(command, 1, out, error)
 
-    monkeypatch.setattr(audit.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     return given
 
 

@@ -18,6 +18,7 @@ from tenants.services.addresses import find_person, is_claimable, mark_verified
 from tenants.services.base import check_grant, email_address, hash_token
 from tenants.services.lifecycle import check_awake
 from tenants.services.people import create_user, replace_sign_up
+from tenants.services.sign_up import check_newcomers
 
 INVITATION_DAYS = 7
 MOST_INVITATION_DAYS = 30
@@ -214,11 +215,12 @@ def accept_invitation(*, token: str, user: User, ip: str = "") -> Membership:
 def join(
     *, token: str, name: str, password: str, ip: str = "", is_proven: bool = False
 ) -> Membership:
-    """Make an account for the invited address and join with it.
+    """Make an account for the invited address and join with it, unless the sign-up policy is closed.
 
     ``is_proven`` when the link came out of the mailbox itself: the address is then verified, and an account that
     somebody began with it and never proved is taken over, with the new password.
     """
+    check_newcomers()
     invitation = find_invitation(token)
     begun = find_person(invitation.email) if is_proven else None
     if begun is not None and is_claimable(begun):

@@ -3,6 +3,7 @@
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from audit import services as audit
 from audit.actions import AuditAction
@@ -19,6 +20,20 @@ from tenants.services.people import checked_person
 def is_sign_up_offered() -> bool:
     """Whether the policy lets anybody make an account without an invitation."""
     return platform_settings().sign_up_policy in (SignUpPolicy.OPEN, SignUpPolicy.DOMAINS)
+
+
+def is_closed() -> bool:
+    """Whether nobody new gets an account, invited or not."""
+    return bool(platform_settings().sign_up_policy == SignUpPolicy.CLOSED)
+
+
+def check_newcomers() -> None:
+    """``SignUpRefused`` while nobody new gets an account."""
+    if is_closed():
+        raise SignUpRefused(
+            "Nobody new gets an account here at the moment.",
+            remedy="Ask the operator of this installation. The invitation stays good until it expires.",
+        )
 
 
 def sign_up_domains() -> list[str]:
@@ -72,7 +87,7 @@ def _newcomer(draft: User, hashed: str, ip: str) -> User | None:
         if not user.is_active or not is_claimable(user):
             return None
     user = user or User(email=draft.email)
-    user.name, user.password = draft.name, hashed
+    user.name, user.password, user.date_joined = draft.name, hashed, timezone.now()
     user.save()
     EmailAddress.objects.update_or_create(
         user=user, email=user.email, defaults={"primary": True, "verified": False}

@@ -193,11 +193,19 @@ def test_guessing_codes_is_slowed_down(owner: Person) -> None:
     for _ in range(5):
         assert client.post(CODE, {"code": "000000"}).status_code == 422
     late = client.post(CODE, {"code": code_of(secret, 1)})
-    assert "Wait five minutes" in late.content.decode()
+    assert late.status_code == 429
+    assert 200 < int(late.headers["Retry-After"]) <= 300
+    assert "Too many failed attempts" in late.content.decode()
     # A new beginning with the password does not help.
     give_password(again := Client())
-    assert again.post(CODE, {"code": code_of(secret, 1)}).status_code == 422
+    assert again.post(CODE, {"code": code_of(secret, 1)}).status_code == 429
     assert not is_in(again)
+    # Nor does asking where somebody is signed in already.
+    cache.clear()
+    url = reverse("account_reauthenticate")
+    answers = [owner.client.post(url, {"password": "wrong"}) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [422] * 5 + [429]
+    assert int(answers[-1].headers["Retry-After"]) > 200
 
 
 def test_a_provider_vouches_for_the_first_step_only(
@@ -247,6 +255,21 @@ def test_new_codes_end_the_old_ones_and_off_is_off(
     assert logged(organization) == [
         AuditAction.MFA_ENABLED, AuditAction.RECOVERY_CODES_MADE, AuditAction.MFA_DISABLED,
     ]  # fmt: skip
+
+
+def test_another_address_needs_a_code_where_there_is_no_password(owner: Person) -> None:
+    owner.user.set_unusable_password()
+    owner.user.save()
+    client = Client()
+    client.force_login(owner.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    address = reverse("account_email")
+    # Somebody whom a provider alone vouches for has nothing to be asked for.
+    assert client.get(address).status_code == 200
+    _secret, codes = switched_on(owner.user)
+    for answer in (client.get(address), client.post(address, {"email": "new@example.com"})):
+        assert answer.headers["Location"].startswith("/accounts/reauthenticate/code/")
+    confirmed(client, code=codes[0])
+    assert client.get(address).status_code == 200
 
 
 def test_operators_remove_it_from_who_has_lost_it(

@@ -1,19 +1,23 @@
 """People who make an account by themselves: who may, what they are told, and how they prove their address."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from audit.actions import AuditAction
 from audit.models import AuditEvent
+from common.access import Role
 from conftest_site import PASSWORD, Person
+from orchestration import retention
 from tenants import services
 from tenants.actors import Actor
 from tenants.errors import SignUpRefused
-from tenants.models import Organization, PlatformSettings, SignUpPolicy, User
+from tenants.models import Membership, Organization, PlatformSettings, SignUpPolicy, User
 from tenants.services import addresses
 from tenants.services.sign_ins import is_signing_up_allowed
 from tenants.services.sign_up import sign_up
@@ -164,20 +168,47 @@ def test_the_way_leads_nowhere_else(is_open: None, client: Client, post: Post, w
     assert client.post(post.link()).headers["Location"] == reverse("tenants:organization-create")
 
 
-@pytest.mark.parametrize("policy", [SignUpPolicy.INVITATION, SignUpPolicy.CLOSED])
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        (SignUpPolicy.INVITATION, "Ask an admin of your organization to invite you"),
+        (SignUpPolicy.CLOSED, "Ask the operator of this installation"),
+    ],
+)
 def test_a_closed_door_says_whom_to_ask(
-    owner: Person, client: Client, post: Post, policy: SignUpPolicy
+    owner: Person, client: Client, post: Post, policy: SignUpPolicy, words: str
 ) -> None:
     allow(policy)
     assert PAGE not in client.get("/accounts/login/").content.decode()
     page = client.get(PAGE)
     assert page.status_code == 200
-    assert "Ask an admin of your organization to invite you" in page.content.decode()
+    assert words in page.content.decode()
     assert client.post(PAGE, VERA).status_code == 403
     assert User.objects.count() == 1
     assert post.asked == []
     with pytest.raises(SignUpRefused):
         sign_up(**VERA)
+
+
+def test_closed_is_closed_to_the_invited_too_but_not_to_people_who_are_here(
+    organization: Organization, owner: Person, stranger: Person
+) -> None:
+    allow(SignUpPolicy.CLOSED)
+    data: dict[str, Any] = {"name": "Ivy", "password": PASSWORD}
+    for email, status, members in (("ivy@example.com", 403, 1), ("sam@example.com", 302, 2)):
+        _invitation, token = services.invite(
+            organization=organization, email=email, role=Role.VIEWER, actor=owner.actor
+        )
+        path = reverse("tenants:invitation-accept", args=[token])
+        client = stranger.client if status == 302 else Client()
+        answer = client.post(path, data)
+        assert answer.status_code == status
+        assert Membership.objects.for_organization(organization).count() == members
+        if status == 403:
+            assert "Nobody new gets an account" in answer.content.decode()
+            with pytest.raises(SignUpRefused):
+                services.join(token=token, **data)
+    assert not User.objects.filter(email="ivy@example.com").exists()
 
 
 def test_only_certain_domains_and_nothing_of_who_is_invited(
@@ -243,3 +274,25 @@ def test_two_at_once_make_one_account(is_open: None, monkeypatch: pytest.MonkeyP
     user.refresh_from_db()
     assert user.check_password(OTHER)
     assert not EmailAddress.objects.filter(user=user).exists()
+
+
+def test_an_account_that_nobody_proves_is_removed_after_a_month(
+    organization: Organization, client: Client, post: Post, is_open: None
+) -> None:
+    for email in ("vera@example.com", "ina@example.com", "uma@example.com"):
+        Client().post(PAGE, {**VERA, "email": email})
+    addresses.mark_verified(user=User.objects.get(email="ina@example.com"))
+    User.objects.create_user("made.by.hand@example.com", PASSWORD)
+    User.objects.update(date_joined=timezone.now() - timedelta(days=31))
+    # Begun again: a month from now.
+    client.post(PAGE, {**VERA, "email": "uma@example.com"})
+    assert retention.preview(timezone.now())["sign_ups"] == 1
+    report = retention.prune(timezone.now())
+    assert (report.as_json()["items"]["sign_ups"], report.errors) == (1, [])
+    left = set(User.objects.values_list("email", flat=True))
+    assert left == {
+        "olga@example.com",
+        "ina@example.com",
+        "uma@example.com",
+        "made.by.hand@example.com",
+    }

@@ -85,6 +85,22 @@ def test_the_whole_jinja_context_holds_no_password(postgres_engine: Engine) -> N
     assert PASSWORD not in answer.value["compiled_sql"]
 
 
+def test_hole_09_no_file_of_a_build_holds_the_password(duckdb_engine: Engine) -> None:
+    """No profiles.yml, no log, no compiled project: dbt gets its connection in memory."""
+    secret = "a-password-that-is-nowhere-else"
+    duckdb_engine.warehouse["secrets"] = {"password": secret}
+    answer = duckdb_engine.call(
+        "build_and_look",
+        [{"name": "one", "sql": "select 1 as x"}],
+        module="transforms.tests.engine_attacks",
+        select=["one"],
+    )
+    assert answer.results["one"]["status"] == "succeeded"
+    assert answer.value["files"] > 5
+    assert answer.value["with_password"] == []
+    assert answer.value["is_private"]
+
+
 def test_a_locked_duckdb_opens_no_other_file_extension_or_setting(duckdb_engine: Engine) -> None:
     files = duckdb_engine.directory / "files"
     (files / "other.duckdb").write_bytes(b"")

@@ -1,5 +1,6 @@
 """Asking, and what is looked at of an answer: who may tell two of them apart, and what they give away."""
 
+import copy
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -27,9 +28,10 @@ JSON = "application/json"
 _OF_THE_MOMENT = (
     re.compile(r'name="csrfmiddlewaretoken" value="[^"]*"'),
     re.compile(r'"X-CSRFToken": "[^"]*"'),
-    re.compile(r"\b[0-9a-f]{12}\b"),
     re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00)?"),
-    re.compile(r"\bid_[0-9a-f]{8,}\b"),
+    re.compile(r"\b([0-9a-f]{12}|[0-9a-f]{32})\b"),
+    re.compile(r"\b\d\d:\d\d(:\d\d(\.\d+)?)?\b"),
+    re.compile(r"etf_[\w-]+|whsec_[\w+/=]+"),
 )
 #: What a refusal may write: that it happened, and when somebody was last seen.
 _NOTED = re.compile(
@@ -86,7 +88,7 @@ def is_foreign(value: object) -> bool:
     """Whether only Acme has such a value."""
     if isinstance(value, int):
         return FOREIGN_ID <= value < FOREIGN_ID + 9_000
-    return isinstance(value, str) and (CANARY in value.lower() or FOREIGN in value)
+    return isinstance(value, str) and CANARY in value.lower()
 
 
 @contextmanager
@@ -134,9 +136,16 @@ def ask(
     if method in ("GET", "HEAD"):
         given.pop("content_type", None)
     client.raise_request_exception = False
+    before = copy.deepcopy(client.cookies)
     with undone(), watching() as watch:
-        response = getattr(client, method.lower())(url, **given)
+        if isinstance(data, bytes):
+            given.pop("data")
+            response: Any = client.generic(method, url, data, **given)
+        else:
+            response = getattr(client, method.lower())(url, **given)
         body = _body(response)
+    # Signing out, or a message for the next page, must not outlast the rows it belongs to.
+    client.cookies = before
     target = response.headers.get("Location", "") or response.headers.get("HX-Redirect", "")
     toast = response.headers.get("HX-Trigger", "")
     return Answer(
@@ -182,7 +191,7 @@ def _plain(answer: Answer, word: str, number: int) -> tuple[int, str, str]:
     return answer.status, texts[0], texts[1]
 
 
-def leaks(answer: Answer, sent: str = "") -> str:
+def leaks(answer: Answer, sent: str = FOREIGN) -> str:
     """What the answer, or what was read for it, has of Acme; ``sent`` is what the asker knew already."""
     text = answer.body.lower() + answer.target.lower()
     if CANARY in text:
@@ -191,8 +200,10 @@ def leaks(answer: Answer, sent: str = "") -> str:
     if FOREIGN in text and FOREIGN not in sent:
         at = text.index(FOREIGN)
         return f"the body says …{answer.body[max(at - 60, 0) : at + 60]}…"
-    if answer.taints:
-        return f"rows of the other organization were read: {sorted(set(answer.taints))[:5]}"
+    # A number that was sent may have been stored, and is read back.
+    taints = {taint for taint in answer.taints if taint != str(FOREIGN_ID) or taint not in sent}
+    if taints:
+        return f"rows of the other organization were read: {sorted(taints)[:5]}"
     return ""
 
 
@@ -201,7 +212,7 @@ def noticing() -> Iterator[set[str]]:
     """The names that a view looks for in the query or in the form, whether they are there or not."""
     names: set[str] = set()
     real_item, real_list = QueryDict.__getitem__, QueryDict.getlist
-    real_value = BaseForm._widget_data_value
+    real_value = BaseForm._widget_data_value  # type: ignore[attr-defined]
 
     def item(self: Any, key: str) -> Any:
         names.add(key)

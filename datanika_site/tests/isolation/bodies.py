@@ -57,6 +57,10 @@ BODIES: dict[str, Any] = {
     "PATCH:transformation-detail": {
         "sql": f"select * from {{{{ source('raw_{OWN}', 'orders') }}}}"
     },
+    "POST:transformation-compile": {"sql": f"select * from {{{{ ref('{OWN}') }}}}"},
+    "POST:transformation-preview": {"sql": f"select * from {{{{ ref('{OWN}') }}}}"},
+    "PUT:connection-grant": {"permission": "run"},
+    "PUT:pipeline-grant": {"permission": "run"},
     "POST:backfill-list": _BACKFILL,
     "POST:backfill-preview": _BACKFILL,
     "POST:run-list": {"target": f"pipeline:{OWN}"},
@@ -64,7 +68,7 @@ BODIES: dict[str, Any] = {
     "POST:runs-retry": {"numbers": ["own run"]},
     "POST:run-retry": {"from_failure": False},
     "POST:dependency-list": {
-        "upstream": f"connection:{OWN}-unused",
+        "upstream": f"pipeline:{OWN}",
         "downstream": f"transformation:{OWN}",
     },
     "PATCH:dependency-detail": {"max_age_seconds": 60},
@@ -86,5 +90,7 @@ BODIES: dict[str, Any] = {
     "POST:api-key-list": {"name": "Fresh", "role": "viewer"},
     "POST:api-key-rotate": {"overlap_days": 0},
 }
+#: Right, but the two are connected already.
+REFUSED = {"POST:dependency-list"}
 #: Their bodies hold a file, or name nobody's things.
 WITHOUT = {"POST:file-list"}

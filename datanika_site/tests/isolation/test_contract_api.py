@@ -7,18 +7,22 @@ what connections, loads and builds do with their arguments has its own tests.
 
 import json
 import re
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import schemathesis
+from django.core import signals
 from django.core.signals import got_request_exception
+from django.db import close_old_connections
 from django.test import Client
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -44,8 +48,21 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+EVERYTHING = pytest.mark.parametrize(
+    "everything", [False, pytest.param(True, marks=pytest.mark.chaos)], ids=["some", "everything"]
+)
 #: Cases in all of the long version, and for each operation of the short one.
-FULL, SHORT_EACH = 10_000, 2
+FULL, SHORT_EACH = 10_000, 1
+
+
+@pytest.fixture(autouse=True)
+def _one_connection() -> Iterator[None]:
+    """A server looks after its connections between requests; here all of them are within one transaction."""
+    signals.request_started.disconnect(close_old_connections)
+    signals.request_finished.disconnect(close_old_connections)
+    yield
+    signals.request_started.connect(close_old_connections)
+    signals.request_finished.connect(close_old_connections)
 
 
 @pytest.fixture
@@ -92,7 +109,9 @@ class Probe:
         self.sent += 1
         self._raised = ""
         with undone():
-            response = case.call(headers={"Authorization": self.bearers[role]})
+            response = case.call(
+                headers={"Authorization": self.bearers[role], "Accept-Encoding": "identity"}
+            )
         self.statuses[response.status_code] += 1
         label = f"{case.operation.label} as {role}"
         text = (response.text or "").lower()
@@ -100,7 +119,7 @@ class Probe:
             self.wrong.setdefault(f"{label} leaks", text[:300])
         try:
             case.validate_response(response, checks=CHECKS)
-        except Exception as error:  # noqa: BLE001 (schemathesis raises groups of its own)
+        except BaseExceptionGroup as error:
             key = f"{case.operation.label} {response.status_code}"
             said = f"{error}\n{self._raised}"
             self.wrong.setdefault(
@@ -117,7 +136,10 @@ def probe(bearers: dict[str, str]) -> Iterator[Probe]:
 
 def _operations() -> list[Any]:
     schema = schemathesis.openapi.from_wsgi("/api/v1/schema/?format=json", application)
-    return [found.ok() for found in schema.get_all_operations()]
+    found = list(schema.get_all_operations())
+    good = [operation.ok() for operation in found if isinstance(operation, Ok)]
+    assert len(good) == len(found) > 100
+    return good
 
 
 def _own(path: str, world: World) -> dict[str, Any]:
@@ -140,11 +162,12 @@ def _cases(operation: Any, world: World) -> st.SearchStrategy[Any]:
     """Fitting and misfitting requests, for things that exist and for made-up ones."""
     own = _own(operation.path, world)
     home = {name: value for name, value in own.items() if name == "organization"}
-    return st.one_of(
+    made: list[st.SearchStrategy[Any]] = [
         operation.as_strategy(generation_mode=mode, path_parameters=fixed or None)
         for mode in GenerationMode
         for fixed in ([home, own] if own != home else [home])
-    )
+    ]
+    return st.one_of(made)
 
 
 def _try(probe: Probe, operation: Any, world: World, roles: list[str], count: int, at: int) -> None:
@@ -176,7 +199,7 @@ def test_the_document_holds_in_short(probe: Probe, world: World) -> None:
         mine = ["owner", roles[1 + at % (len(roles) - 1)]]
         _try(probe, operation, world, mine, SHORT_EACH, at)
     _report(probe)
-    assert probe.statuses[200] > 30
+    assert probe.statuses[200] > 10
 
 
 @pytest.mark.chaos
@@ -213,26 +236,29 @@ BODIES: dict[str, tuple[bytes, str]] = {
 TEXTS = ("%00", "9" * 40, "-1", "%D9%A3", "x" * 3000, "%ED%A0%80", "..%2F..", "%27%22%3E%3C", "")
 
 
-def test_bodies_that_are_none(world: World) -> None:
+@EVERYTHING
+def test_bodies_that_are_none(world: World, everything: bool) -> None:
     """Each operation that takes a body refuses it in words; nothing fails."""
     client, wrong = world.elsewhere.owner.client, []
-    for operation in _operations():
+    for turn, operation in enumerate(_operations()):
         if not operation.body:
             continue
         url = _address(operation, world)
-        for name, (body, kind) in BODIES.items():
+        for name in BODIES if everything else _some(tuple(BODIES), turn, 2):
+            body, kind = BODIES[name]
             answer = ask(client, operation.method.upper(), url, body, kind=kind or "text/plain")
             if answer.status >= 500 or (answer.status >= 400 and not _is_problem(answer.body)):
                 wrong.append(f"{operation.label} with {name}: {answer.status} {answer.body[:200]}")
     assert not wrong, "\n".join(wrong)
 
 
-def test_parameters_that_are_none(world: World) -> None:
+@EVERYTHING
+def test_parameters_that_are_none(world: World, everything: bool) -> None:
     client, wrong = world.elsewhere.owner.client, []
-    for operation in _operations():
+    for turn, operation in enumerate(_operations()):
         address = _address(operation, world)
         query = [parameter.name for parameter in operation.query]
-        for text in TEXTS:
+        for text in TEXTS if everything else _some(TEXTS, turn, 2):
             urls = [f"{address}?{'&'.join(f'{name}={text}' for name in query)}"] if query else []
             if "{" in operation.path.replace("{organization}", ""):
                 urls.append(_address(operation, world, text))
@@ -241,6 +267,10 @@ def test_parameters_that_are_none(world: World) -> None:
                 if answer.status >= 500:
                     wrong.append(f"{operation.method} {url[:150]}: {answer.status}")
     assert not wrong, "\n".join(wrong)
+
+
+def _some(values: tuple[str, ...], turn: int, count: int) -> list[str]:
+    return [values[(turn * count + step) % len(values)] for step in range(count)]
 
 
 def _address(operation: Any, world: World, text: str = "") -> str:
@@ -259,15 +289,16 @@ def _is_problem(body: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize(
-    "position", ["p=abc", "p=%00", "o=99999999999999999999&p=1", "r=x", "p=" + "9" * 40, "p=2026"]
-)
-def test_cursors_that_somebody_wrote_themselves(world: World, position: str) -> None:
-    from base64 import b64encode
+CURSORS = ("p=abc", "p=%00", "o=99999999999999999999&p=1", "r=x", "p=" + "9" * 40, "p=2026")
 
+
+@EVERYTHING
+def test_cursors_that_somebody_wrote_themselves(world: World, everything: bool) -> None:
     client: Client = world.elsewhere.owner.client
-    cursor = b64encode(position.encode()).decode()
-    for operation in _operations():
-        if "cursor" in {parameter.name for parameter in operation.query}:
+    for turn, operation in enumerate(_operations()):
+        if "cursor" not in {parameter.name for parameter in operation.query}:
+            continue
+        for position in CURSORS if everything else _some(CURSORS, turn, 2):
+            cursor = b64encode(position.encode()).decode()
             answer = ask(client, "GET", _address(operation, world), {"cursor": cursor})
             assert answer.status in (200, 404, 409, 422), f"{operation.label}: {answer.body[:200]}"

@@ -1,6 +1,5 @@
 """The nineteen holes of a predecessor (research/original.md): each has a test by its number, some of them here."""
 
-import ast
 import io
 import re
 from pathlib import Path
@@ -30,15 +29,13 @@ ALL = range(1, 20)
 
 
 def test_every_hole_has_a_test_by_its_number() -> None:
-    found: set[int] = set()
-    for file in Path(settings.BASE_DIR).glob("*/**/test*.py"):
-        if file.relative_to(settings.BASE_DIR).parts[0] in ("build", ".venv"):
+    here, found = Path(settings.BASE_DIR), set()
+    for app in here.iterdir():
+        if app.name in ("build", "data") or app.name.startswith(".") or not app.is_dir():
             continue
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef) and (
-                match := re.match(r"test_hole_(\d\d)_", node.name)
-            ):
-                found.add(int(match[1]))
+        for file in app.rglob("test*.py"):
+            names = re.findall(r"^ *def test_hole_(\d\d)_", file.read_text(), re.MULTILINE)
+            found |= {int(name) for name in names}
     assert found == set(ALL), f"without a test: {sorted(set(ALL) - found)}"
 
 

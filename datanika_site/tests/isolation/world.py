@@ -45,7 +45,7 @@ from transforms.models import Transformation
 #: Words of one length, and none like another, so that answers differ only in what was asked for.
 FOREIGN, OWN, ABSENT = "kestrel", "lapwing", "buzzard"
 FOREIGN_ID, ABSENT_ID = 900_001, 970_707
-CANARY = "canary"
+CANARY = "zeisig"
 
 Things = dict[tuple[str, str], Any]
 
@@ -121,7 +121,7 @@ def _make(directory: Path) -> World:
     elsewhere = _side("Sam", "Elsewhere", OWN)
     # Rows of Acme, and no others, have numbers between these two.
     _lift_numbers(FOREIGN_ID - 1)
-    acme = _side("CanaryOlga", "Acme", FOREIGN)
+    acme = _side("ZeisigOlga", "Acme", FOREIGN)
     _plant(acme.organization)
     world = World(acme, elsewhere, Person(user, client), directory)
     world.callers.extend(_of_acme(world))
@@ -240,10 +240,10 @@ def _plant(organization: Organization) -> None:
         if shown:
             rows = model.all_organizations.filter(organization=organization)
             for name in shown:
-                value = models.functions.Concat(models.Value("Canary "), models.F(name))
+                value = models.functions.Concat(models.Value("Zeisig "), models.F(name))
                 rows.update(**{name: value})
     rows = Transformation.objects.for_organization(organization)
-    rows.update(sql="select 'Canary' as id")
+    rows.update(sql="select 'Zeisig' as id")
     Organization.objects.filter(pk=organization.pk).update(suspended_reason="")
 
 
@@ -255,7 +255,7 @@ def _of_acme(world: World) -> Iterator[Caller]:
     acme, owner = world.acme.organization, world.acme.owner
     yield Caller("owner", owner.client, "member", Role.OWNER)
     for role in (Role.ADMIN, Role.EDITOR, Role.VIEWER, Role.GUEST):
-        person = make_person(f"Canary{role.title()}", acme, role)
+        person = make_person(f"Zeisig{role.title()}", acme, role)
         yield Caller(role.value, person.client, "member", role)
     gone = make_person("Gone", acme, Role.ADMIN)
     assert gone.membership is not None
@@ -299,16 +299,16 @@ def _key(side: Side, role: Role, name: str, scopes: tuple[str, ...] = ()) -> tup
 
 def _keys(acme: Side) -> Iterator[Caller]:
     for role in (Role.ADMIN, Role.VIEWER):
-        _row, text = _key(acme, role, f"Canary {role} key")
+        _row, text = _key(acme, role, f"Zeisig {role} key")
         yield Caller(f"{role} key", _bearer(text), "member", role, "key")
     for scopes in (("read",), ("audit", "keys")):
-        _row, text = _key(acme, Role.ADMIN, f"Canary {scopes[0]} key", scopes)
+        _row, text = _key(acme, Role.ADMIN, f"Zeisig {scopes[0]} key", scopes)
         name = f"key for {' and '.join(scopes)} only"
         yield Caller(name, _bearer(text), "member", Role.ADMIN, "key", scopes)
-    revoked, text = _key(acme, Role.ADMIN, "Canary revoked")
+    revoked, text = _key(acme, Role.ADMIN, "Zeisig revoked")
     services.revoke_api_key(key=revoked, actor=acme.owner.actor)
     yield Caller("revoked key", _bearer(text), "nobody", by="key")
-    expired, text = _key(acme, Role.ADMIN, "Canary expired")
+    expired, text = _key(acme, Role.ADMIN, "Zeisig expired")
     past = timezone.now() - timedelta(seconds=1)
     ApiKey.all_organizations.filter(pk=expired.pk).update(expires_at=past)
     yield Caller("expired key", _bearer(text), "nobody", by="key")

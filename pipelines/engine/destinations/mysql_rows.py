@@ -1,6 +1,7 @@
 """Rows from the hub into a MySQL table: LOAD DATA through a pipe, or INSERTs where the server takes no files."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from typing import Any
 
 import pymysql
@@ -46,12 +47,13 @@ class Rows:
             fields.append(f"@v{index}" if to_mysql.is_binary(kind) else own)
             if to_mysql.is_binary(kind):
                 set_.append(f"{own} = UNHEX(@v{index})")
-        written, warnings = load_local(
-            connection,
+        statement = (
             f"LOAD DATA LOCAL INFILE 'rows' INTO TABLE {table} {_FIELDS} ({', '.join(fields)})"
-            + (f" SET {', '.join(set_)}" if set_ else ""),
-            _passed(pipe, sent),
+            + (f" SET {', '.join(set_)}" if set_ else "")
         )
+        # A server that goes away leaves the rest of them behind.
+        with closing(_passed(pipe, sent)) as chunks:
+            written, warnings = load_local(connection, statement, chunks)
         self.rows = pipe.rows
         # With LOCAL even a strict server only warns, and keeps what it made of the value.
         if warnings:
@@ -85,7 +87,8 @@ def _warned(connection: Any) -> str:
         return "\n".join(str(message) for _, _, message in cursor.fetchall())
 
 
-def _passed(pipe: Written, sent: Callable[[int], None]) -> Iterator[bytes]:
-    for block in pipe.blocks():
-        sent(len(block))
-        yield block
+def _passed(pipe: Written, sent: Callable[[int], None]) -> Generator[bytes, None, None]:
+    with closing(pipe.blocks()) as blocks:
+        for block in blocks:
+            sent(len(block))
+            yield block

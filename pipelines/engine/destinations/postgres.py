@@ -1,7 +1,7 @@
 """PostgreSQL as the destination: COPY, and all of a table's load in one transaction."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any
 
 import psycopg
@@ -176,8 +176,11 @@ class PostgresDestination(SqlDestination):
         order.counts.rows_staged = pipe.rows
         return written
 
-    def _copy(self, statement: str, blocks: Iterator[bytes], order: Order | None) -> int:
-        with self.connection.cursor() as cursor:
+    def _copy(
+        self, statement: str, blocks: Generator[bytes, None, None], order: Order | None
+    ) -> int:
+        # A server that goes away leaves the rest of them behind.
+        with closing(blocks), self.connection.cursor() as cursor:
             with cursor.copy(statement) as copy:
                 for block in blocks:
                     copy.write(block)
@@ -280,7 +283,7 @@ def _needs_no_change(plan: TablePlan) -> bool:
     return plan.is_there and plan.is_ours and not added and not plan.widened
 
 
-def _told(feed: CopyFeed, order: Order) -> Iterator[bytes]:
+def _told(feed: CopyFeed, order: Order) -> Generator[bytes, None, None]:
     """The blocks of the feed; how far it is, is said on the way."""
     for block in feed.blocks():
         yield block

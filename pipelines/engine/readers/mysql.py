@@ -18,7 +18,7 @@ from connections.connectors.mysql_catalog import product_of, rows_of
 from connections.connectors.mysql_errors import explain
 from connections.connectors.mysql_fields import type_of
 from connections.connectors.sql import Dialect, quote_text
-from pipelines.engine.errors import TypesChanged
+from pipelines.engine.errors import LOST_MARKS, TypesChanged
 from pipelines.engine.model import Resource, SourceColumn, SourceTable, TablePlan
 from pipelines.engine.readers.base import Reader, select_list
 from pipelines.engine.session import SOURCE, Session
@@ -194,7 +194,8 @@ class MySqlReader(Reader):
             if BEYOND_A_DAY in text and label not in self._distrusted:
                 self._distrusted.add(label)
                 return TypesChanged(label)
-            if isinstance(error, duckdb.IOException) and _LOST.search(text):
+            is_lost = signature_of(error) in LOST_MARKS or _LOST.search(text)
+            if isinstance(error, duckdb.IOException) and is_lost:
                 lost = TransientError("The connection to the server was lost.", detail=text[:500])
                 lost.signature = signature_of(error)
                 return lost
