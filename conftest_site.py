@@ -9,6 +9,7 @@ import pytest
 from django.test import Client, TransactionTestCase
 
 from audit import guard
+from common import scope
 from common.access import Role
 from tenants import services
 from tenants.actors import Actor
@@ -48,6 +49,13 @@ def make_person(name: str, organization: Organization | None = None, role: str =
 def _own_data_dir(settings: Any, tmp_path: Path) -> None:
     """Organizations of different tests may have the same number; their files must not meet."""
     settings.DATA_DIR = tmp_path / "data"
+
+
+@pytest.fixture(autouse=True)
+def _everywhere() -> Iterator[None]:
+    """An answer that a test does not read to its end leaves the test in the organization of the request."""
+    yield
+    scope.leave()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -7,15 +7,20 @@ import time
 
 from celery import Celery
 from celery.beat import Service
-from celery.signals import worker_ready
+from celery.signals import (
+    after_task_publish,
+    beat_init,
+    task_received,
+    worker_init,
+    worker_ready,
+)
 from kombu.transport import TRANSPORT_ALIASES
+
+from datanika_site import outages
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "datanika_site.settings")
 
 TRANSPORT_ALIASES["files"] = "datanika_site.file_broker:Transport"
-
-# Its receivers are connected by being imported.
-__import__("datanika_site.outages")
 
 app = Celery("datanika")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -23,6 +28,18 @@ app.autodiscover_tasks()
 
 logger = logging.getLogger("datanika.beat")
 _AGAIN_SECONDS = 5
+
+
+@beat_init.connect
+@worker_init.connect
+def _tell_outages(**_: object) -> None:
+    outages.watch_loggers()
+
+
+@after_task_publish.connect
+@task_received.connect
+def _broker_answers(**_: object) -> None:
+    outages.OUTAGES.is_over()
 
 
 @worker_ready.connect

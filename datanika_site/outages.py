@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from celery.signals import after_task_publish, beat_init, task_received, worker_init
 from kombu.exceptions import OperationalError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -91,21 +90,13 @@ class OutageFilter(logging.Filter):
 OUTAGES = OutageFilter()
 
 
-@beat_init.connect
-@worker_init.connect
-def watch_loggers(**_: object) -> None:
-    """A filter of a logger sees what is logged there alone, so each of them has it."""
+def watch_loggers() -> None:
+    """Put the filter of this process in place; a filter sees what is logged at its own logger alone."""
     for name in {*logging.root.manager.loggerDict, *_LATE}:
         if name.partition(".")[0] in _SPEAKERS and name != logger.name:
             found = logging.getLogger(name)
             if OUTAGES not in found.filters:
                 found.addFilter(OUTAGES)
-
-
-@after_task_publish.connect
-@task_received.connect
-def _answers(**_: object) -> None:
-    OUTAGES.is_over()
 
 
 def _broker_errors(record: logging.LogRecord) -> Iterator[BaseException]:

@@ -26,7 +26,7 @@ class Standing(OrganizationOwned):
     failures = models.PositiveIntegerField(default=0)
     error = models.TextField(blank=True)
     error_code = models.CharField(max_length=60, blank=True)
-    #: The end whose connection is to be mended, ``source`` or ``destination``; empty where that is not known, or not it.
+    #: The end whose connection is to be mended, ``source`` or ``destination``; empty where it is neither, or not known.
     #: With a default of the database: workers of the version before write no such column.
     error_end = models.CharField(max_length=11, blank=True, default="", db_default="")
     rejected_rows = models.BigIntegerField(default=0)

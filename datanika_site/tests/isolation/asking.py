@@ -31,6 +31,7 @@ _OF_THE_MOMENT = (
     re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00)?"),
     re.compile(r"\b([0-9a-f]{12}|[0-9a-f]{32})\b"),
     re.compile(r"\b\d\d:\d\d(:\d\d(\.\d+)?)?\b"),
+    re.compile(r"\b(\d+ \w+ ago|just now|now)\b"),
     re.compile(r"etf_[\w-]+|whsec_[\w+/=]+"),
 )
 #: What a refusal may write: that it happened, and when somebody was last seen.
@@ -187,7 +188,8 @@ def _plain(answer: Answer, word: str, number: int) -> tuple[int, str, str]:
     for text in (answer.target, answer.body):
         for pattern in _OF_THE_MOMENT:
             text = pattern.sub("", text)
-        texts.append(text.replace(word, "·").replace(str(number), "·"))
+        # A filter shows what it does not know as a heading: Kestrel.
+        texts.append(re.sub(f"{word}|{number}", "·", text, flags=re.IGNORECASE))
     return answer.status, texts[0], texts[1]
 
 
