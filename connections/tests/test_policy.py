@@ -71,7 +71,9 @@ def test_paths_below_the_root_resolve_to_what_they_are(root: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("must_exist", [True, False])
-def test_hole_05_paths_that_lead_elsewhere_are_refused(root: Path, path: str, must_exist: bool) -> None:
+def test_hole_05_paths_that_lead_elsewhere_are_refused(
+    root: Path, path: str, must_exist: bool
+) -> None:
     with pytest.raises(UserError) as refused:
         policy.resolve_path(path, files_root=root, must_exist=must_exist)
     assert refused.value.field == "path"
