@@ -1,12 +1,13 @@
 """Numbers and times as people read them: ``1 m 36 s``, ``4.2 M``, ``4 min ago``."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 DASH = "—"
 #: From here on a count is shortened; below, every digit matters.
@@ -67,7 +68,7 @@ def format_ago(moment: datetime, now: datetime) -> str:
     if distance < 45:
         return _("just now") if seconds >= 0 else _("in a moment")
     if distance >= DAY:
-        return formats.date_format(timezone.localtime(moment), "j M Y")
+        return _day(timezone.localtime(moment).date(), get_language() or "")
     if distance < HOUR:
         number = max(round(distance / MINUTE), 1)
         words = ngettext("%(n)d min", "%(n)d min", number) % {"n": number}
@@ -80,7 +81,13 @@ def format_ago(moment: datetime, now: datetime) -> str:
 def full_time(moment: datetime) -> str:
     """``22 Nov 2026, 11:30:02 CET`` in the active time zone."""
     local = timezone.localtime(moment)
-    return f"{formats.date_format(local, 'j M Y, H:i:s')} {local.tzname()}"
+    return f"{_day(local.date(), get_language() or '')}, {local:%H:%M:%S} {local.tzname()}"
+
+
+@lru_cache(maxsize=1024)
+def _day(day: date, _language: str) -> str:
+    """``22 Nov 2026``. A list has a hundred moments of a few days, and each costs Django some hundred calls."""
+    return formats.date_format(day, "j M Y")
 
 
 def time_element(moment: datetime | None, text: str = "") -> SafeString | str:
