@@ -4,6 +4,7 @@ import re
 from typing import Any, Final
 
 import pymysql
+from dbt.adapters.mysql.connections import several_statements
 from pymysql.cursors import Cursor
 
 _UNKNOWN_SETTING: Final = 1193
@@ -14,7 +15,7 @@ _SHOW_COLUMNS: Final = re.compile(r"\s*(/\*[^*]*\*/\s*)?show columns from `[^`;]
 class SelectOnly(Cursor):
     """Runs SELECTs and nothing else: each as a subquery, which cannot write, set or name a file.
 
-    For the session that dbt asks while a text compiles; ``prepare`` makes it a read-only one.
+    For the session that dbt asks while a text compiles; ``read_only`` sets it up.
     """
 
     def execute(self, query: str, args: Any = None) -> int:
@@ -32,6 +33,8 @@ def read_only(handle: Any, seconds: int) -> None:
     with handle.cursor() as cursor:
         limit_statements(cursor, seconds)
         cursor.execute("set session transaction read only")
+    # The bracket around a text holds one statement; what follows it would be free.
+    several_statements(handle, allowed=False)
     handle.cursorclass = SelectOnly
 
 

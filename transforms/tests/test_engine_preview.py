@@ -37,6 +37,8 @@ MYSQL_WRITES = {
     f"{{% do run_query(\"select 1 into outfile '{FILE}'\") %}} select 1": "SQL syntax",
     "{% do run_query('set session transaction read write') %} select 1": "SQL syntax",
     "{% do run_query('commit; drop table analytics.orders') %} select 1": "SQL syntax",
+    "{% do run_query('select 1) as x; set session transaction read write; drop table analytics.orders;"
+    " select * from (select 1') %} select 1": "SQL syntax",
     "select 1) as x; commit; drop table analytics.orders; -- ": "SQL syntax",
     "{% do run_query('show columns from `a`; drop table analytics.orders') %} select 1": "SQL syntax",
 }

@@ -1,8 +1,10 @@
 """What a reader of any warehouse owes, and what they have in common."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from common.errors import UserError
 
@@ -67,6 +69,32 @@ class Warehouse(ABC):
     @abstractmethod
     def close(self) -> None:
         """Give the connection back."""
+
+
+class Server(Warehouse):
+    """A server, over a connection of our own that only reads."""
+
+    #: What its driver raises.
+    errors: ClassVar[type[Exception]]
+    _connection: Any
+    #: Takes back what cancels a query of ours with the step.
+    _forget: Callable[[], None]
+
+    @abstractmethod
+    def _reading(self, seconds: int) -> AbstractContextManager[Any]:
+        """A cursor in a read-only transaction, for statements of at most so many seconds."""
+
+    def alive(self) -> bool:
+        try:
+            with self._reading(LOOK_SECONDS) as cursor:
+                cursor.execute("select 1")
+        except self.errors:
+            return False
+        return True
+
+    def close(self) -> None:
+        self._forget()
+        self._connection.close()
 
 
 def too_slow(seconds: int) -> QueryFailed:

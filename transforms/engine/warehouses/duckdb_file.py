@@ -12,6 +12,7 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
 from common.children.hooks import on_cancel
 from common.errors import TransientError, UserError
+from connections.connectors.sql import quote_table
 from transforms.engine.failures import clean, excerpt_position
 from transforms.engine.hardening import open_duckdb
 from transforms.engine.warehouses.base import (
@@ -37,11 +38,15 @@ class DuckDB(Warehouse):
         return self._open_cursor()
 
     def count(self, relation: Relation) -> int:
-        row = self._cursor.execute(f"select count(*) from {_quoted(relation)}").fetchone()
+        row = self._cursor.execute(
+            f"select count(*) from {quote_table(relation.schema, relation.name)}"
+        ).fetchone()
         return int(row[0]) if row else 0
 
     def columns(self, relation: Relation) -> list[dict[str, str]]:
-        rows = self._cursor.execute(f"describe {_quoted(relation)}").fetchall()
+        rows = self._cursor.execute(
+            f"describe {quote_table(relation.schema, relation.name)}"
+        ).fetchall()
         return [{"name": row[0], "type": row[1].lower()} for row in rows]
 
     def head(self, sql: str, *, limit: int, seconds: int) -> Rows:
@@ -111,12 +116,6 @@ def _interrupted(interrupt: Callable[[], None], seconds: int) -> Iterator[Callab
     finally:
         timer.cancel()
         forget()
-
-
-def _quoted(relation: Relation) -> str:
-    return ".".join(
-        '"' + part.replace('"', '""') + '"' for part in (relation.schema, relation.name)
-    )
 
 
 def _duckdb_words(words: str, sql: str) -> QueryFailed:

@@ -11,6 +11,8 @@ from pymysql.cursors import Cursor
 
 from common.children.hooks import on_cancel
 from common.errors import TransientError
+from connections.connectors.servers import CONNECT_SECONDS
+from connections.connectors.sql import Dialect, quote_table
 from transforms.engine.failures import named_position
 from transforms.engine.mysql_sessions import limit_statements
 from transforms.engine.warehouses.base import (
@@ -19,20 +21,21 @@ from transforms.engine.warehouses.base import (
     QueryFailed,
     Relation,
     Rows,
-    Warehouse,
+    Server,
     cut,
     too_slow,
 )
 
-CONNECT_SECONDS: Final = 10
 #: The statement was longer at it than the session allows: MySQL, and MariaDB.
 _TOO_LONG: Final = (3024, 1969)
 _SYNTAX: Final = 1064
 _LINE: Final = re.compile(r" at line (\d+)$")
 
 
-class Mysql(Warehouse):
+class Mysql(Server):
     """``output`` names the socket of the relay that is signed in for this process."""
+
+    errors = pymysql.MySQLError
 
     def __init__(self, output: dict[str, Any]) -> None:
         self._output = output
@@ -43,13 +46,13 @@ class Mysql(Warehouse):
 
     def count(self, relation: Relation) -> int:
         with self._reading(LOOK_SECONDS) as cursor:
-            cursor.execute(f"select count(*) from {_quoted(relation)}")
+            cursor.execute(f"select count(*) from {_named(relation)}")
             row = cursor.fetchone()
         return int(row[0]) if row else 0
 
     def columns(self, relation: Relation) -> list[dict[str, str]]:
         with self._reading(LOOK_SECONDS) as cursor:
-            cursor.execute(f"show columns from {_quoted(relation)}")
+            cursor.execute(f"show columns from {_named(relation)}")
             return [{"name": row[0], "type": row[1]} for row in cursor.fetchall()]
 
     def head(self, sql: str, *, limit: int, seconds: int) -> Rows:
@@ -66,18 +69,6 @@ class Mysql(Warehouse):
             types = _types(cursor)
         columns = [{"name": n, "type": t} for n, t in zip(names, types, strict=True)]
         return cut(columns, rows, limit)
-
-    def alive(self) -> bool:
-        try:
-            with self._reading(LOOK_SECONDS) as cursor:
-                cursor.execute("select 1")
-        except pymysql.MySQLError:
-            return False
-        return True
-
-    def close(self) -> None:
-        self._forget()
-        self._connection.close()
 
     @contextmanager
     def _reading(self, seconds: int) -> Iterator[Cursor]:
@@ -111,14 +102,12 @@ class Mysql(Warehouse):
     def _cancel(self) -> None:
         with suppress(pymysql.MySQLError, OSError, TransientError):
             other = self._connect()
-            other.query(f"KILL QUERY {self._connection.thread_id()}")  # type: ignore[no-untyped-call]
+            other.query(f"KILL QUERY {self._connection.thread_id()}")
             other.close()
 
 
-def _quoted(relation: Relation) -> str:
-    return ".".join(
-        "`{}`".format(part.replace("`", "``")) for part in (relation.schema, relation.name)
-    )
+def _named(relation: Relation) -> str:
+    return quote_table(relation.schema, relation.name, dialect=Dialect.MYSQL)
 
 
 def _text(value: Any) -> str | None:

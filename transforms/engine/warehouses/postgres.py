@@ -16,7 +16,7 @@ from transforms.engine.warehouses.base import (
     QueryFailed,
     Relation,
     Rows,
-    Warehouse,
+    Server,
     cut,
     too_slow,
 )
@@ -25,7 +25,9 @@ from transforms.engine.warehouses.base import (
 _REFUSED: Final = ("28", "3D")
 
 
-class Postgres(Warehouse):
+class Postgres(Server):
+    errors = psycopg.Error
+
     def __init__(self, output: dict[str, Any]) -> None:
         wanted: dict[str, Any] = {
             "dbname": output.get("dbname") or output.get("database"),
@@ -80,18 +82,6 @@ class Postgres(Warehouse):
             cursor = self._connection.cursor()
             cursor.execute(pg.SQL("set local statement_timeout = {}").format(seconds * 1000))
             yield cursor
-
-    def alive(self) -> bool:
-        try:
-            with self._reading(LOOK_SECONDS) as cursor:
-                cursor.execute("select 1")
-        except psycopg.Error:
-            return False
-        return True
-
-    def close(self) -> None:
-        self._forget()
-        self._connection.close()
 
 
 def _texts(cursor: psycopg.Cursor[Any]) -> list[list[str | None]]:

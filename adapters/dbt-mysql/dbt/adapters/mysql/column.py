@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from dbt.adapters.base.column import Column
+from dbt.adapters.mysql.relation import quoted
 
 _SHAPE = re.compile(r"^(\w+)(?:\(([^)]*)\))?")
 _STRINGS = frozenset(
@@ -42,7 +43,7 @@ class MySQLColumn(Column):
 
     @property
     def quoted(self) -> str:
-        return "`{}`".format(self.column.replace("`", "``"))
+        return quoted(self.column)
 
     @property
     def data_type(self) -> str:

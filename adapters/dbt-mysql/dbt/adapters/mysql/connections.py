@@ -20,7 +20,8 @@ _SESSION = (
     " sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT_TRANS_TABLES')"
 )
 CATALOG = "def"
-_SEVERAL_STATEMENTS_ON = b"\x00\x00"
+#: Of the option for several statements in a text.
+_ON, _OFF = b"\x00\x00", b"\x01\x00"
 _VERIFY = ("none", "ca", "identity")
 
 
@@ -123,7 +124,7 @@ class MySQLConnectionManager(SQLConnectionManager):
             handle = _connect(credentials)
             with handle.cursor() as cursor:
                 cursor.execute(_SESSION)
-            allow_several_statements(handle)
+            several_statements(handle, allowed=True)
             return handle
 
         try:
@@ -172,9 +173,12 @@ def _connect(credentials: MySQLCredentials) -> Any:
     )
 
 
-def allow_several_statements(handle: Any) -> None:
-    """dbt sends a DELETE and its INSERT in one text. Asked for here: whoever signs in for us may not have done so."""
-    handle._execute_command(COMMAND.COM_SET_OPTION, _SEVERAL_STATEMENTS_ON)
+def several_statements(handle: Any, *, allowed: bool) -> None:
+    """Whether the server takes more than one statement in a text, as dbt sends a DELETE and its INSERT.
+
+    Asked for of the session: whoever signs in for us may not have done so, and who only reads must not have it.
+    """
+    handle._execute_command(COMMAND.COM_SET_OPTION, _ON if allowed else _OFF)
     handle._read_packet()
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from dbt.adapters.base import ConstraintSupport, available
 from dbt.adapters.mysql.column import MySQLColumn, cast_type
 from dbt.adapters.mysql.connections import MySQLConnectionManager
-from dbt.adapters.mysql.relation import MySQLRelation, moment
+from dbt.adapters.mysql.relation import MySQLRelation, moment, quoted
 from dbt.adapters.sql import SQLAdapter
 from dbt_common.contracts.constraints import ConstraintType
 
@@ -33,7 +33,7 @@ class MySQLAdapter(SQLAdapter):
 
     @classmethod
     def quote(cls, identifier: str) -> str:
-        return "`{}`".format(identifier.replace("`", "``"))
+        return quoted(identifier)
 
     @classmethod
     def convert_text_type(cls, agate_table: Any, col_idx: int) -> str:

@@ -11,6 +11,11 @@ _LONGEST = 64
 _RENAMEABLE = frozenset({RelationType.View, RelationType.Table})
 
 
+def quoted(name: str) -> str:
+    """A name as SQL takes it, whatever is in it."""
+    return "`{}`".format(name.replace("`", "``"))
+
+
 def moment(value: datetime) -> str:
     """As MySQL writes it, in UTC."""
     known = value.astimezone(UTC) if value.tzinfo else value
@@ -45,7 +50,7 @@ class MySQLRelation(BaseRelation):
             raise DbtRuntimeError(f"“{self.identifier}” is longer than {_LONGEST} characters.")
 
     def quoted(self, identifier: str) -> str:
-        return "`{}`".format(identifier.replace("`", "``"))
+        return quoted(identifier)
 
     def _render_event_time_filtered(self, event_time_filter: EventTimeFilter) -> str:
         """MySQL's literals of moments have no zone; the session's is UTC, as dbt's batches are."""
@@ -55,6 +60,3 @@ class MySQLRelation(BaseRelation):
         if event_time_filter.end:
             parts.append(f"{name} < '{moment(event_time_filter.end)}'")
         return " and ".join(parts)
-
-    def relation_max_name_length(self) -> int:
-        return _LONGEST
