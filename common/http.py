@@ -1,12 +1,14 @@
 """The few HTTP helpers that every view uses."""
 
 import json
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, TypeVar
 
+from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
@@ -65,3 +67,21 @@ def trigger(response: HttpResponse, event: str, detail: dict[str, Any] | None = 
 def client_ip(request: HttpRequest) -> str:
     """The peer's address; proxies are trusted only through Django's own settings."""
     return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def download(
+    request: HttpRequest, parts: Iterator[str], *, name: str, content_type: str
+) -> StreamingHttpResponse:
+    """A file of any length, sent as its parts are made."""
+    # Under ASGI an ordinary iterator would be read to its end before the first byte is sent.
+    body = _one_by_one(parts) if hasattr(request, "scope") else parts
+    response = StreamingHttpResponse(body, content_type=content_type)
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+async def _one_by_one(parts: Iterator[str]) -> AsyncIterator[str]:
+    # In the thread of the request, whose connection to the database is closed with it.
+    step = sync_to_async(lambda: next(parts, None), thread_sensitive=True)
+    while (part := await step()) is not None:
+        yield part

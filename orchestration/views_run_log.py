@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 
 from audit.services import record_export
 from common.access import OrganizationRequest, Permission, requires
+from common.http import download
 from orchestration.grants import may_view
 from orchestration.log_lines import (
     LEVELS,
@@ -114,23 +115,12 @@ def run_log_download(request: OrganizationRequest, number: int) -> HttpResponseB
     """The whole log as a text file, read and sent some thousand lines at a time."""
     run = run_of(request, number)
     record_export(organization=request.organization, actor=request.actor, target=run, what="log")
-    # Under ASGI an ordinary iterator would be read to its end before the first byte is sent.
-    text = _text_async(run) if hasattr(request, "scope") else _text(run)
-    response = StreamingHttpResponse(text, content_type="text/plain; charset=utf-8")
     name = f"{request.organization.slug}-run-{run.number}.log"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    return download(request, _text(run), name=name, content_type="text/plain; charset=utf-8")
 
 
 def _text(run: Run) -> Iterator[str]:
     for lines in every_batch(run):
-        yield _as_text(lines)
-
-
-async def _text_async(run: Run) -> AsyncIterator[str]:
-    batches = every_batch(run)
-    step = sync_to_async(lambda: next(batches, None), thread_sensitive=False)
-    while lines := await step():
         yield _as_text(lines)
 
 

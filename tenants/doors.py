@@ -8,6 +8,7 @@ unknown addresses are counted alike.
 import math
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from allauth.core.internal import ratelimit
 from django.core.cache import cache
@@ -132,6 +133,12 @@ def shut(response: HttpResponse, request: HttpRequest, form: BaseForm, key: str)
         response.status_code = 429
         response["Retry-After"] = str(wait_of(request, "login_failed", key=key))
     return response
+
+
+def refused(view: Any, form: BaseForm, key: str = "") -> HttpResponse:
+    """The page of one of allauth's views with what was wrong, 422 or 429; ``key`` is by what failed attempts count."""
+    response: HttpResponse = view.render_to_response(view.get_context_data(form=form), status=422)
+    return shut(response, view.request, form, key)
 
 
 def codes_of(form: BaseForm, name: str) -> set[str]:

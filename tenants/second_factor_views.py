@@ -1,7 +1,7 @@
 """Pages of the second factor: switching it on and off, recovery codes, and being asked for a code or the password."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 from urllib.parse import quote
 
 from allauth.account import views as account
@@ -140,36 +140,26 @@ class SignInCode(mfa.AuthenticateView):  # type: ignore[misc]
         return response
 
     def form_invalid(self, form: BaseForm) -> HttpResponse:
-        return _refused(self, form, _code_attempts(self.stage.login.user))
+        return doors.refused(self, form, _code_attempts(self.stage.login.user))
 
 
 class Reauthenticate(account.ReauthenticateView):  # type: ignore[misc]
     form_class = ReauthenticateForm
 
     def form_invalid(self, form: BaseForm) -> HttpResponse:
-        return _refused(self, form, self.request.user.email)
+        return doors.refused(self, form, self.request.user.email)
 
 
 class ReauthenticateCode(mfa.ReauthenticateView):  # type: ignore[misc]
     form_class = ReauthenticateCodeForm
 
     def form_invalid(self, form: BaseForm) -> HttpResponse:
-        return _refused(self, form, _code_attempts(self.request.user))
+        return doors.refused(self, form, _code_attempts(self.request.user))
 
 
 def _code_attempts(user: User) -> str:
     """By what allauth counts wrong codes of a person."""
     return f"mfa-auth-user-{user.pk}"
-
-
-def _refused(view: Any, form: BaseForm, attempts: str) -> HttpResponse:
-    shut = any(form.has_error(name, "too_many_login_attempts") for name in form.fields)
-    context = view.get_context_data(form=form)
-    response: HttpResponse = view.render_to_response(context, status=429 if shut else 422)
-    if shut:
-        wait = doors.wait_of(view.request, "login_failed", key=attempts)
-        response["Retry-After"] = str(wait)
-    return response
 
 
 def _tell_what_is_left(request: HttpRequest, user: User) -> None:

@@ -11,16 +11,9 @@ from tenants import doors, mail
 from tenants.services import sign_up
 
 
-def _refused(view: Any, form: BaseForm, key: str = "") -> HttpResponse:
-    """``key`` is the address whose failed attempts count."""
-    context = view.get_context_data(form=form)
-    response: HttpResponse = view.render_to_response(context, status=422)
-    return doors.shut(response, view.request, form, key)
-
-
 class SignIn(allauth.LoginView):  # type: ignore[misc]
     def form_invalid(self, form: BaseForm) -> HttpResponse:
-        return _refused(self, form, str(self.request.POST.get("login", "")).strip())
+        return doors.refused(self, form, str(self.request.POST.get("login", "")).strip())
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         offered = sign_up.is_sign_up_offered() and mail.can_send()
@@ -35,12 +28,12 @@ class PasswordChange(allauth.PasswordChangeView):  # type: ignore[misc]
         return response
 
     def form_invalid(self, form: BaseForm) -> HttpResponse:
-        return _refused(self, form, self.request.user.email)
+        return doors.refused(self, form, self.request.user.email)
 
 
 class PasswordReset(allauth.PasswordResetView):  # type: ignore[misc]
     def form_invalid(self, form: BaseForm) -> HttpResponse:
-        return _refused(self, form)
+        return doors.refused(self, form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return {**super().get_context_data(**kwargs), "can_send": mail.can_send()}
@@ -57,4 +50,4 @@ class NewPassword(allauth.PasswordResetFromKeyView):  # type: ignore[misc]
         return response
 
     def form_invalid(self, form: BaseForm) -> HttpResponse:
-        return _refused(self, form)
+        return doors.refused(self, form)

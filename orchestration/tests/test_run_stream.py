@@ -70,3 +70,22 @@ def test_a_download_is_sent_in_parts_by_an_asynchronous_server_too(
         return [part async for part in response.streaming_content]  # type: ignore[attr-defined]
 
     assert len(asyncio.run(read())) == failed_run.last_line
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", ["runs/1/log.txt", "audit/export/?as=csv"])
+def test_a_download_comes_whole_under_asgi(
+    owner: Person, client_urls: str, failed_run: Run, path: str
+) -> None:
+    client = AsyncClient()
+    client.force_login(owner.user, backend=BACKEND)
+
+    async def read() -> bytes:
+        response = await client.get(f"{client_urls}/{path}")
+        return b"".join([part async for part in response.streaming_content])  # type: ignore[attr-defined]
+
+    lines = asyncio.run(read()).splitlines()
+    assert lines
+    # The audit log is longer by this very export when it is asked for again.
+    again = owner.client.get(f"{client_urls}/{path}").getvalue().splitlines()
+    assert [line for line in again if line in lines] == lines

@@ -12,7 +12,6 @@ from audit.actions import AuditAction
 from common.errors import Conflict
 from tenants.actors import Actor
 from tenants.models import BrowserSession, TokenFamily, User
-from tenants.services.people import end_sessions_of as end_all_sessions
 from tenants.services.people import record_session
 from tenants.services.tokens import revoke_families_of, revoke_family
 from tenants.user_agents import described
@@ -23,7 +22,6 @@ _ENDED = "This session has ended already."
 
 __all__ = [
     "SEEN_EVERY",
-    "end_all_sessions",
     "end_api_sign_in",
     "end_other_browser_sessions",
     "end_others",
